@@ -1,0 +1,1 @@
+"""Incidents to grid cases: correlate, six steps, clocks."""

@@ -1,0 +1,1 @@
+"""Typed settings and the site tree, from one YAML."""

@@ -1,0 +1,348 @@
+"""Typed settings: one YAML describes a deployment. Every section is frozen and refuses unknown keys."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from shapely.geometry import Polygon
+
+from gridwatch.domain import CaseStep, Category, IncidentKind, Position, Severity, SitePath
+
+IDENTIFIER = r"^[a-z0-9][a-z0-9_.-]{0,62}$"
+"""Safe as a topic level, a URL segment and a file name; excludes the `-` of a missing level."""
+
+Identifier = Annotated[str, Field(pattern=IDENTIFIER)]
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+PicturePoint = tuple[Fraction, Fraction]
+LonLat = tuple[Annotated[float, Field(ge=-180, le=180)], Annotated[float, Field(ge=-90, le=90)]]
+
+
+def _simple_polygon(points: tuple[PicturePoint, ...]) -> tuple[PicturePoint, ...]:
+    polygon = Polygon(points)
+    if not polygon.is_valid or polygon.area <= 0:
+        raise ValueError("the polygon crosses itself or has no area; list its corners in order around the edge")
+    return points
+
+
+ZonePolygon = Annotated[tuple[PicturePoint, ...], Field(min_length=3), AfterValidator(_simple_polygon)]
+"""Corners as fractions of width and height, in order, not closed."""
+
+
+class Section(BaseModel):
+    """Base of every section."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class CheckpointConfig(Section):
+    """A checkpoint: the lowest site."""
+
+    id: Identifier
+    name: str
+    position: LonLat | None = None
+
+
+class SubstationConfig(CheckpointConfig):
+    """A police substation and its checkpoints."""
+
+    checkpoints: tuple[CheckpointConfig, ...] = ()
+
+
+class DistrictConfig(CheckpointConfig):
+    """The district: root of the tree."""
+
+    substations: tuple[SubstationConfig, ...] = ()
+
+
+class OnvifSource(Section):
+    """A camera found by asking it over ONVIF where its stream is."""
+
+    url: Annotated[str, Field(pattern=r"^https?://")]
+    """Device service, e.g. `http://192.0.2.10/onvif/device_service`."""
+    username: str | None = None
+    password: SecretStr | None = None
+
+
+class CameraSource(Section):
+    """Exactly one of ONVIF, RTSP or a recorded file."""
+
+    onvif: OnvifSource | None = None
+    rtsp: Annotated[str, Field(pattern=r"^rtsps?://")] | None = None
+    file: Path | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if sum(value is not None for value in (self.onvif, self.rtsp, self.file)) != 1:
+            raise ValueError("give exactly one of onvif, rtsp or file")
+        return self
+
+
+class LineConfig(Section):
+    """A directed line on the picture. Looking from `start` to `end`, objects pass to its left or its right."""
+
+    start: PicturePoint
+    end: PicturePoint
+
+    @model_validator(mode="after")
+    def _has_length(self) -> Self:
+        if self.start == self.end:
+            raise ValueError("start and end are the same point; a line needs length")
+        return self
+
+
+class RuleBase(Section):
+    """What every rule has."""
+
+    id: Identifier
+    severity: Severity = Severity.MAJOR
+    classes: Annotated[tuple[str, ...], Field(min_length=1)] = ("person",)
+    """Class names of the detector's label list."""
+    min_score: Fraction = 0.4
+    """A track must have reached this score once; weaker detections may continue it."""
+
+
+class IntrusionRule(RuleBase):
+    """Raised when an object's foot is inside the zone for `dwell_seconds`; one incident per object."""
+
+    kind: Literal[IncidentKind.INTRUSION]
+    zone: Identifier
+    dwell_seconds: Annotated[float, Field(ge=0)] = 1.0
+    clear_seconds: Annotated[float, Field(ge=0)] = 2.0
+    """Cleared when it has been out of the zone, or unseen, this long."""
+    update_seconds: Annotated[float, Field(gt=0)] = 10.0
+    """Time between `updated` messages while it lasts."""
+
+
+class LineCrossingRule(RuleBase):
+    """Raised, and cleared at once, when an object's foot passes the line in a watched direction."""
+
+    kind: Literal[IncidentKind.LINE_CROSSING]
+    line: Identifier
+    direction: Literal["left", "right", "any"] = "any"
+    """The side it arrives on, looking from the line's start to its end (ONVIF LineDetector)."""
+    margin: Annotated[float, Field(ge=0, le=0.2)] = 0.01
+    """Hysteresis: it must leave the line by this fraction of the picture's height on both sides."""
+
+
+class CrowdingRule(RuleBase):
+    """Raised when at least `count` objects are in the zone for `seconds`."""
+
+    kind: Literal[IncidentKind.CROWDING]
+    zone: Identifier
+    count: Annotated[int, Field(ge=2)]
+    clear_count: Annotated[int, Field(ge=1)] | None = None
+    """Cleared when fewer than this for `clear_seconds`; default `count`."""
+    seconds: Annotated[float, Field(ge=0)] = 2.0
+    clear_seconds: Annotated[float, Field(ge=0)] = 3.0
+    update_seconds: Annotated[float, Field(gt=0)] = 10.0
+
+    @model_validator(mode="after")
+    def _falls_below_rise(self) -> Self:
+        if self.clear_count is not None and self.clear_count > self.count:
+            raise ValueError(f"clear_count {self.clear_count} must not exceed count {self.count}")
+        return self
+
+
+RuleConfig = Annotated[IntrusionRule | LineCrossingRule | CrowdingRule, Field(discriminator="kind")]
+
+
+def _unique(ids: list[str], what: str) -> None:
+    seen: set[str] = set()
+    for one in ids:
+        if one in seen:
+            raise ValueError(f"{what} {one!r} is defined twice")
+        seen.add(one)
+
+
+class CameraConfig(Section):
+    """One video source, where it hangs and what is watched on it."""
+
+    id: Identifier
+    name: str = ""
+    site: str
+    """Path of the site it hangs on: `district[/substation[/checkpoint]]`."""
+    position: LonLat
+    source: CameraSource
+    gb28181: Annotated[str, Field(pattern=r"^\d{20}$")] | None = None
+    """GB/T 28181 code; kept, not interpreted."""
+    analysis_fps: Annotated[float, Field(gt=0, le=30)] = 5.0
+    gate: bool = True
+    """False analyses every frame, moving or not."""
+    zones: dict[Identifier, ZonePolygon] = {}
+    lines: dict[Identifier, LineConfig] = {}
+    privacy: tuple[ZonePolygon, ...] = ()
+    """Blackened in every picture before it leaves the worker."""
+    rules: tuple[RuleConfig, ...] = ()
+
+    @field_validator("site")
+    @classmethod
+    def _site_reads(cls, value: str) -> str:
+        SitePath.parse(value)
+        return value
+
+    @model_validator(mode="after")
+    def _rules_refer_to_something(self) -> Self:
+        _unique([rule.id for rule in self.rules], "rule")
+        return self
+
+    @property
+    def site_path(self) -> SitePath:
+        """`site`, parsed."""
+        return SitePath.parse(self.site)
+
+    @property
+    def place(self) -> Position:
+        """`position`, as a domain type."""
+        return Position(lon=self.position[0], lat=self.position[1])
+
+
+class ReplaySettings(Section):
+    """Used by `gridwatch replay` for what a file does not say."""
+
+    start: str = "2000-01-01T00:00:00+00:00"
+    """Wall clock of the first frame, so that replaying gives the same bytes."""
+
+
+class DetectorConfig(Section):
+    """Which weights, and from which score a detection counts."""
+
+    weights: Path | None = None
+    """None: the packaged model, its shape chosen by each picture's aspect."""
+    weights_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    """Required with `weights`."""
+    min_score: Fraction = 0.1
+    """Detections below it are dropped; those between it and a rule's `min_score` only continue a track."""
+    threads: Annotated[int, Field(ge=1, le=64)] = 1
+    """Analysis workers of one ingest process, one inference thread each."""
+
+    @model_validator(mode="after")
+    def _weights_are_pinned(self) -> Self:
+        if (self.weights is None) != (self.weights_sha256 is None):
+            raise ValueError("weights and weights_sha256 go together")
+        return self
+
+
+class UnitConfig(Section):
+    """An organisation that handles cases."""
+
+    code: Annotated[str, Field(min_length=1)]
+    name: str
+
+
+class CategoryConfig(Section):
+    """How one kind of work is followed."""
+
+    id: Identifier
+    name: str
+    kinds: Annotated[tuple[IncidentKind, ...], Field(min_length=1)]
+    clocks: dict[CaseStep, timedelta] = {}
+    """ISO 8601 durations, e.g. `PT30M`, `P3D`."""
+    auto_file: bool = True
+    join_window: timedelta = timedelta(minutes=30)
+
+    @field_validator("clocks")
+    @classmethod
+    def _positive(cls, value: dict[CaseStep, timedelta]) -> dict[CaseStep, timedelta]:
+        if CaseStep.DISCOVER in value:
+            raise ValueError("discover starts a case and has no clock")
+        for step, limit in value.items():
+            if limit <= timedelta(0):
+                raise ValueError(f"the clock of {step} must be longer than nothing")
+        return value
+
+    def to_domain(self) -> Category:
+        """As a domain type."""
+        return Category(
+            id=self.id, name=self.name, kinds=self.kinds, clocks=dict(self.clocks),
+            auto_file=self.auto_file, join_window=self.join_window,
+        )  # fmt: skip
+
+
+def _default_categories() -> tuple[CategoryConfig, ...]:
+    clocks = {
+        CaseStep.FILE: timedelta(minutes=10),
+        CaseStep.DISPATCH: timedelta(minutes=10),
+        CaseStep.HANDLE: timedelta(minutes=30),
+        CaseStep.REVIEW: timedelta(hours=4),
+        CaseStep.CLOSE: timedelta(hours=24),
+        CaseStep.EVALUATE: timedelta(days=3),
+    }
+    order = CategoryConfig(
+        id="public-order", name="Public order 治安秩序", clocks=clocks,
+        kinds=(IncidentKind.INTRUSION, IncidentKind.LINE_CROSSING, IncidentKind.CROWDING, IncidentKind.LOITERING,
+               IncidentKind.WRONG_WAY, IncidentKind.DEVICE_ALARM, IncidentKind.REPORTED, IncidentKind.FIRE_SMOKE),
+    )  # fmt: skip
+    city = CategoryConfig(
+        id="city-order", name="City order 市容秩序", clocks={**clocks, CaseStep.HANDLE: timedelta(hours=48)},
+        kinds=(IncidentKind.STOPPED_VEHICLE, IncidentKind.ABANDONED_OBJECT, IncidentKind.REMOVED_OBJECT),
+    )  # fmt: skip
+    return (order, city)
+
+
+class CasesConfig(Section):
+    """Categories of work; kinds in none of them do not make cases."""
+
+    categories: tuple[CategoryConfig, ...] = Field(default_factory=_default_categories)
+
+    @model_validator(mode="after")
+    def _one_category_a_kind(self) -> Self:
+        _unique([c.id for c in self.categories], "category")
+        _unique([kind for c in self.categories for kind in c.kinds], "kind of a category")
+        return self
+
+
+class DatabaseConfig(Section):
+    """Where PostgreSQL or TimescaleDB is. GRIDWATCH_DSN wins over the file."""
+
+    dsn: SecretStr = SecretStr("postgresql://gridwatch@127.0.0.1:5432/gridwatch")
+    pool_size: Annotated[int, Field(ge=2, le=100)] = 8
+
+
+class BrokerConfig(Section):
+    """Where the MQTT 5 broker is. GRIDWATCH_MQTT wins over `url`."""
+
+    url: Annotated[str, Field(pattern=r"^mqtts?://[^/]+$")] = "mqtt://127.0.0.1:1883"
+    username: str | None = None
+    password: SecretStr | None = None
+
+
+class ApiConfig(Section):
+    """Where the API listens."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8480
+    session_hours: Annotated[float, Field(gt=0, le=168)] = 12
+
+
+class ServicesConfig(Section):
+    """What the roles need around them."""
+
+    data_dir: Path = Path("data")
+    """Outboxes and evidence; created when missing. Relative to the YAML file."""
+    database: DatabaseConfig = DatabaseConfig()
+    broker: BrokerConfig = BrokerConfig()
+    api: ApiConfig = ApiConfig()
+    outbox_max_bytes: Annotated[int, Field(ge=1_000_000)] = 256_000_000
+
+
+class Deployment(Section):
+    """The whole YAML."""
+
+    version: Literal[1]
+    district: DistrictConfig
+    cameras: tuple[CameraConfig, ...] = ()
+    grids: Path | None = None
+    """GeoJSON FeatureCollection; relative to the YAML file."""
+    units: tuple[UnitConfig, ...] = ()
+    detector: DetectorConfig = DetectorConfig()
+    cases: CasesConfig = CasesConfig()
+    services: ServicesConfig = ServicesConfig()
+    replay: ReplaySettings = ReplaySettings()
+
+    def camera(self, camera_id: str) -> CameraConfig:
+        """The camera of that id. Raises KeyError."""
+        for one in self.cameras:
+            if one.id == camera_id:
+                return one
+        raise KeyError(camera_id)

@@ -1,0 +1,1 @@
+"""Frames to incidents: gate, detect, track, rules, evidence."""

@@ -1,0 +1,43 @@
+"""The words of gridwatch as frozen types. Imports nothing of the project."""
+
+from gridwatch.domain.case import Case, CaseSource, CaseStep, Category, StepClock, StepEntry
+from gridwatch.domain.errors import GridwatchError, UsageError
+from gridwatch.domain.frame import Detection, Frame, Image, Track
+from gridwatch.domain.geometry import Box, Point, Position
+from gridwatch.domain.grid import Grid, Person, Unit
+from gridwatch.domain.health import CameraHealth, CameraState
+from gridwatch.domain.ids import incident_id
+from gridwatch.domain.incident import (
+    ONVIF_TOPICS,
+    DetectorInfo,
+    Evidence,
+    Incident,
+    IncidentBox,
+    IncidentKind,
+    Phase,
+    Severity,
+)
+from gridwatch.domain.labels import CHINESE
+from gridwatch.domain.records import (
+    Account,
+    AuditEntry,
+    CameraRecord,
+    CaseFilter,
+    EventRecord,
+    IncidentFilter,
+    IncidentRecord,
+    PageKey,
+    Role,
+    SiteRecord,
+)
+from gridwatch.domain.site import MISSING_LEVEL, SiteLevel, SitePath
+from gridwatch.domain.timing import Clock, FakeClock, SystemClock
+
+__all__ = [
+    "CHINESE", "MISSING_LEVEL", "ONVIF_TOPICS", "Account", "AuditEntry", "Box", "CameraHealth", "CameraRecord",
+    "CameraState", "Case", "CaseFilter", "CaseSource", "CaseStep", "Category", "Clock", "Detection", "DetectorInfo",
+    "EventRecord", "Evidence", "FakeClock", "Frame", "Grid", "GridwatchError", "Image", "Incident", "IncidentBox",
+    "IncidentFilter", "IncidentKind", "IncidentRecord", "PageKey", "Person", "Phase", "Point", "Position", "Role",
+    "Severity", "SiteLevel", "SitePath", "SiteRecord", "StepClock", "StepEntry", "SystemClock", "Track", "Unit",
+    "UsageError", "incident_id",
+]  # fmt: skip

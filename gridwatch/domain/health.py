@@ -1,0 +1,47 @@
+"""How a camera is doing, as its worker sees it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from gridwatch.domain.site import SitePath
+
+
+class CameraState(StrEnum):
+    """What the reader of a camera is doing."""
+
+    CONNECTING = "connecting"  # first try, or again after an error
+    UP = "up"  # frames arrive
+    REFUSED = "refused"  # the camera refused the user name or password
+    UNREACHABLE = "unreachable"  # no answer, or connection refused
+    NO_VIDEO = "no_video"  # it answers but serves no usable video
+    STALLED = "stalled"  # connected, but no frame for too long
+    STOPPED = "stopped"  # its worker ended
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CameraHealth:
+    """State and counters of one camera since its worker started."""
+
+    camera: str
+    site: SitePath
+    state: CameraState
+    reason: str
+    """One line a person can act on; empty while up. Never a credential."""
+    since: datetime
+    """When it entered `state`, UTC."""
+    observed_at: datetime
+    frames: int
+    """Frames decoded."""
+    analysed: int
+    """Frames handed to analysis."""
+    dropped: int
+    """Frames dropped because analysis was late."""
+    detected: int
+    """Frames the gate let through to the detector."""
+    detections: int
+    """Detections kept."""
+    incidents: int
+    """Incidents raised."""
+    fps: float
+    """Frames decoded a second, over the last reporting period."""

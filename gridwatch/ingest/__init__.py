@@ -1,0 +1,1 @@
+"""Cameras to frames: ONVIF, RTSP, recorded files. The only importer of the ONVIF client."""

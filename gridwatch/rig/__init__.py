@@ -1,0 +1,1 @@
+"""Recorded files to virtual ONVIF cameras, for demo, tests and integrators."""

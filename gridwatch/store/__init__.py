@@ -1,0 +1,1 @@
+"""PostgreSQL and TimescaleDB: pool, migrations, named SQL. The only importer of psycopg."""

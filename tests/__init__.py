@@ -1,0 +1,1 @@
+"""Tests of gridwatch; packages mirror the program."""
