@@ -6,7 +6,7 @@ from uuid import UUID
 
 
 def incident_id(occurred_at: datetime, *parts: str) -> UUID:
-    """UUIDv7 (RFC 9562, 5.7) of `occurred_at`, its 74 random bits taken from SHA-256 over the microsecond time and `parts`.
+    """UUIDv7 (RFC 9562, 5.7) of `occurred_at`, its random bits from SHA-256 over the microseconds and `parts`.
 
     The same place, rule, subject and moment give the same id, so replaying a recording gives the same bytes and a
     restarted worker cannot raise one incident under two ids. `occurred_at` must be timezone-aware (ValueError).
