@@ -1,0 +1,19 @@
+"""Errors of this package. Everything raised on purpose by `gridwatch.detectors` is a `DetectorError`."""
+
+from gridwatch.domain import GridwatchError, UsageError
+
+
+class DetectorError(GridwatchError):
+    """A detector, or what it was given, cannot be used."""
+
+
+class WeightsError(DetectorError, UsageError):
+    """A weights file is missing, changed, or no model that we can run. Names the file and the remedy."""
+
+
+class LabelsRefused(WeightsError):
+    """The model names a class that gridwatch does not detect."""
+
+
+class IdentityModelRefused(LabelsRefused):
+    """The model names a class that says who somebody is or whose vehicle it is. There is no way around this one."""
