@@ -1,0 +1,200 @@
+"""From a YAML file to a `Deployment`, or to a list of everything that is wrong with it."""
+
+import re
+import typing
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from gridwatch.config.document import Document, read_document
+from gridwatch.config.grids import read_grids
+from gridwatch.config.model import CameraConfig, Deployment, LineCrossingRule
+from gridwatch.config.problems import ConfigError, Location, Problem, nearest
+from gridwatch.domain import Grid, Position, SitePath, SiteRecord
+
+
+class Environment(BaseSettings):
+    """Settings that the environment may override: GRIDWATCH_DSN, GRIDWATCH_MQTT, GRIDWATCH_DATA_DIR."""
+
+    model_config = SettingsConfigDict(env_prefix="GRIDWATCH_", frozen=True)
+    dsn: SecretStr | None = None
+    mqtt: str | None = None
+    data_dir: Path | None = None
+
+
+class Settings(BaseModel):
+    """A deployment that has passed every check, with paths made absolute and grids read."""
+
+    model_config = {"frozen": True, "arbitrary_types_allowed": True}
+    path: Path
+    deployment: Deployment
+    sites: tuple[SiteRecord, ...]
+    """Every node of the tree, district first, depth first."""
+    grids: tuple[Grid, ...]
+
+
+def load_settings(path: Path) -> Settings:
+    """Read, check and resolve the deployment at `path`. Raises ConfigError with every problem found."""
+    document = read_document(path, variables=True)
+    deployment = _validate(document)
+    deployment = _resolve(deployment, path.resolve().parent, Environment())
+    problems = list(_cross_check(document, deployment))
+    grids: tuple[Grid, ...] = ()
+    if deployment.grids is not None:
+        try:
+            grids = read_grids(deployment.grids, {unit.code for unit in deployment.units})
+        except ConfigError as exc:
+            problems.extend(exc.problems)
+    if problems:
+        raise ConfigError(problems)
+    return Settings(path=path.resolve(), deployment=deployment, sites=tuple(site_tree(deployment)), grids=grids)
+
+
+def site_tree(deployment: Deployment) -> Iterator[SiteRecord]:
+    """The tree as records, district first, depth first."""
+    district = deployment.district
+    top = SitePath(district=district.id)
+    yield _site(top, district.name, district.position)
+    for substation in district.substations:
+        middle = SitePath(district=district.id, substation=substation.id)
+        yield _site(middle, substation.name, substation.position)
+        for checkpoint in substation.checkpoints:
+            leaf = SitePath(district=district.id, substation=substation.id, checkpoint=checkpoint.id)
+            yield _site(leaf, checkpoint.name, checkpoint.position)
+
+
+def _site(path: SitePath, name: str, position: tuple[float, float] | None) -> SiteRecord:
+    place = None if position is None else Position(lon=position[0], lat=position[1])
+    return SiteRecord(path=path, name=name, position=place)
+
+
+def _validate(document: Document) -> Deployment:
+    try:
+        return Deployment.model_validate(document.data)
+    except ValidationError as exc:
+        problems = []
+        for error in exc.errors():
+            location = _in_document(error["loc"], document.data)
+            problems.append(document.problem(location, _explain(error, location)))
+        raise ConfigError(problems) from exc
+
+
+def _in_document(loc: tuple[str | int, ...], data: object) -> Location:
+    """Pydantic's location without the union tags it adds, which are not in the file."""
+    location: list[str | int] = []
+    for index, part in enumerate(loc):
+        children = dict(enumerate(data)) if isinstance(data, list) else data if isinstance(data, dict) else {}
+        if part in children:
+            data = children[part]
+        elif index < len(loc) - 1 or part == "[key]":
+            continue
+        location.append(part)
+    return tuple(location)
+
+
+def _explain(error: ErrorDetails, location: Location) -> str:
+    if error["type"] == "missing":
+        return "is required but not given"
+    if error["type"] == "extra_forbidden":
+        return f"unknown key{nearest(str(location[-1]), _known_keys(location[:-1]))}"
+    if error["type"] == "union_tag_invalid":
+        kinds = re.findall(r": '(\w+)'>", error["ctx"]["expected_tags"])
+        return f"no rule of kind {error['ctx']['tag']!r}{nearest(str(error['ctx']['tag']), kinds)}"
+    if error["type"] == "union_tag_not_found":
+        return "kind is required but not given"
+    return error["msg"].removeprefix("Value error, ")
+
+
+def _known_keys(location: Location) -> set[str]:
+    """Keys that the section at `location` has; for a rule, those of every kind."""
+    models: set[type[BaseModel]] = {Deployment}
+    for part in location:
+        annotations = [m.model_fields[part].annotation for m in models if part in m.model_fields]
+        if annotations:
+            models = {found for annotation in annotations for found in _models_in(annotation)}
+    return {name for model in models for name in model.model_fields}
+
+
+def _models_in(annotation: object) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in typing.get_args(annotation):
+        yield from _models_in(argument)
+
+
+def _resolve(deployment: Deployment, base: Path, environment: Environment) -> Deployment:
+    """Paths relative to the YAML file become absolute; the environment's overrides are put in."""
+    services = deployment.services
+    broker = services.broker.model_copy(update={"url": environment.mqtt}) if environment.mqtt else services.broker
+    database = services.database.model_copy(update={"dsn": environment.dsn}) if environment.dsn else services.database
+    data_dir = (base / (environment.data_dir or services.data_dir)).resolve()
+    cameras = tuple(
+        camera.model_copy(
+            update={"source": camera.source.model_copy(update={"file": (base / camera.source.file).resolve()})}
+        )
+        if camera.source.file is not None
+        else camera
+        for camera in deployment.cameras
+    )
+    detector = deployment.detector
+    if detector.weights is not None:
+        detector = detector.model_copy(update={"weights": (base / detector.weights).resolve()})
+    return deployment.model_copy(
+        update={
+            "cameras": cameras,
+            "grids": None if deployment.grids is None else (base / deployment.grids).resolve(),
+            "detector": detector,
+            "services": services.model_copy(update={"broker": broker, "database": database, "data_dir": data_dir}),
+        }
+    )
+
+
+def _cross_check(document: Document, deployment: Deployment) -> Iterator[Problem]:
+    """What no section can see alone: names that refer to one another, and files that must be there."""
+    yield from _check_sites(document, deployment)
+    known_sites = {str(site.path) for site in site_tree(deployment)}
+    seen: dict[str, int] = {}
+    for index, camera in enumerate(deployment.cameras):
+        here: Location = ("cameras", index)
+        if camera.id in seen:
+            first = document.line(("cameras", seen[camera.id], "id"))
+            message = f"camera {camera.id!r} is already on line {first}; ids are unique in a deployment"
+            yield document.problem((*here, "id"), message)
+        seen.setdefault(camera.id, index)
+        if str(camera.site_path) not in known_sites:
+            message = f"no site {camera.site!r} in the tree{nearest(camera.site, known_sites)}"
+            yield document.problem((*here, "site"), message)
+        if camera.source.file is not None and not camera.source.file.is_file():
+            yield document.problem((*here, "source", "file"), f"no such file: {camera.source.file}")
+        yield from _check_rules(document, here, camera)
+
+
+def _check_sites(document: Document, deployment: Deployment) -> Iterator[Problem]:
+    """Site ids are unique among their siblings."""
+    seen: set[str] = set()
+    for index, substation in enumerate(deployment.district.substations):
+        here: Location = ("district", "substations", index)
+        if substation.id in seen:
+            yield document.problem((*here, "id"), f"substation {substation.id!r} is defined twice")
+        seen.add(substation.id)
+        below: set[str] = set()
+        for number, checkpoint in enumerate(substation.checkpoints):
+            if checkpoint.id in below:
+                message = f"checkpoint {checkpoint.id!r} is defined twice under {substation.id!r}"
+                yield document.problem((*here, "checkpoints", number, "id"), message)
+            below.add(checkpoint.id)
+
+
+def _check_rules(document: Document, camera_at: Location, camera: CameraConfig) -> Iterator[Problem]:
+    for number, rule in enumerate(camera.rules):
+        here: Location = (*camera_at, "rules", number)
+        if isinstance(rule, LineCrossingRule):
+            if rule.line not in camera.lines:
+                message = f"camera {camera.id!r} has no line {rule.line!r}{nearest(rule.line, camera.lines)}"
+                yield document.problem((*here, "line"), message)
+        elif rule.zone not in camera.zones:
+            message = f"camera {camera.id!r} has no zone {rule.zone!r}{nearest(rule.zone, camera.zones)}"
+            yield document.problem((*here, "zone"), message)
