@@ -2,11 +2,14 @@
 
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from gridwatch.config.problems import ConfigError, Location, Problem, dotted
 
@@ -59,6 +62,36 @@ def read_document(path: Path, *, variables: bool) -> Document:
     if builder.problems:
         raise ConfigError(builder.problems)
     return Document(path=path, data=data, lines=builder.lines)
+
+
+def plain_message(error: ErrorDetails) -> str:
+    """Pydantic's message without its technical beginning."""
+    return "is required but not given" if error["type"] == "missing" else error["msg"].removeprefix("Value error, ")
+
+
+def validation_problems(
+    document: Document, error: ValidationError, explain: Callable[[ErrorDetails, Location], str]
+) -> list[Problem]:
+    """What pydantic found, at the lines it stands on, without the errors that only follow from another."""
+    found = [(_in_document(one, document.data), one) for one in error.errors()]
+    places = [place for place, _ in found]
+    return [
+        document.problem(place, explain(one, place))
+        for place, one in found
+        # pydantic counts only good items, so a list with one bad item is also reported as too short
+        if not (one["type"] == "too_short" and any(len(p) > len(place) and p[: len(place)] == place for p in places))
+    ]
+
+
+def _in_document(error: ErrorDetails, data: object) -> Location:
+    """Pydantic's location without the union tags it adds, which are not in the file."""
+    location: list[str | int] = []
+    for part in error["loc"]:
+        children = dict(enumerate(data)) if isinstance(data, list) else data if isinstance(data, dict) else {}
+        if part in children:
+            data = children[part]
+            location.append(part)
+    return (*location, error["loc"][-1]) if error["type"] == "missing" else tuple(location)
 
 
 class _Builder:

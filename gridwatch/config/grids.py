@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from shapely.geometry import Polygon
 from shapely.validation import explain_validity
 
-from gridwatch.config.document import Document, read_document
+from gridwatch.config.document import Document, plain_message, read_document, validation_problems
 from gridwatch.config.model import LonLat
 from gridwatch.config.problems import ConfigError, Location, Problem, nearest
 from gridwatch.domain import Grid, Person, Position
@@ -61,10 +61,8 @@ def read_grids(path: Path, units: set[str]) -> tuple[Grid, ...]:
     try:
         collection = _Collection.model_validate(document.data)
     except ValidationError as exc:
-        raise ConfigError(
-            [document.problem(tuple(e["loc"]), "is required but not given" if e["type"] == "missing" else e["msg"])
-             for e in exc.errors()]
-        ) from exc  # fmt: skip
+        problems = validation_problems(document, exc, lambda error, _: plain_message(error))
+        raise ConfigError(problems) from exc
     problems = list(_check(document, collection, units))
     if problems:
         raise ConfigError(problems)

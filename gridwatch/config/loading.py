@@ -9,7 +9,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from gridwatch.config.document import Document, read_document
+from gridwatch.config.document import Document, plain_message, read_document, validation_problems
 from gridwatch.config.grids import read_grids
 from gridwatch.config.model import CameraConfig, Deployment, LineCrossingRule
 from gridwatch.config.problems import ConfigError, Location, Problem, nearest
@@ -75,29 +75,10 @@ def _validate(document: Document) -> Deployment:
     try:
         return Deployment.model_validate(document.data)
     except ValidationError as exc:
-        problems = []
-        for error in exc.errors():
-            location = _in_document(error["loc"], document.data)
-            problems.append(document.problem(location, _explain(error, location)))
-        raise ConfigError(problems) from exc
-
-
-def _in_document(loc: tuple[str | int, ...], data: object) -> Location:
-    """Pydantic's location without the union tags it adds, which are not in the file."""
-    location: list[str | int] = []
-    for index, part in enumerate(loc):
-        children = dict(enumerate(data)) if isinstance(data, list) else data if isinstance(data, dict) else {}
-        if part in children:
-            data = children[part]
-        elif index < len(loc) - 1 or part == "[key]":
-            continue
-        location.append(part)
-    return tuple(location)
+        raise ConfigError(validation_problems(document, exc, _explain)) from exc
 
 
 def _explain(error: ErrorDetails, location: Location) -> str:
-    if error["type"] == "missing":
-        return "is required but not given"
     if error["type"] == "extra_forbidden":
         return f"unknown key{nearest(str(location[-1]), _known_keys(location[:-1]))}"
     if error["type"] == "union_tag_invalid":
@@ -105,7 +86,7 @@ def _explain(error: ErrorDetails, location: Location) -> str:
         return f"no rule of kind {error['ctx']['tag']!r}{nearest(str(error['ctx']['tag']), kinds)}"
     if error["type"] == "union_tag_not_found":
         return "kind is required but not given"
-    return error["msg"].removeprefix("Value error, ")
+    return plain_message(error)
 
 
 def _known_keys(location: Location) -> set[str]:

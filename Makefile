@@ -1,0 +1,40 @@
+# Two commands do everything: `make demo` and `make test`. Both install what they need.
+PYTHON ?= python3
+BIN := .venv/bin
+FOR ?=
+
+.PHONY: help .venv dev demo check test test-all clean
+help:            ## list the targets
+	@grep -E '^[a-z.-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
+
+.venv: .venv/.demo-installed    ## the virtual environment with what the demo needs
+dev: .venv/.dev-installed       ## and what checks and tests need
+
+.venv/.demo-installed: pyproject.toml scripts/debian-packages.sh
+	scripts/debian-packages.sh venv
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[demo]'
+	@touch $@
+
+.venv/.dev-installed: .venv/.demo-installed
+	scripts/debian-packages.sh test
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[demo,dev]'
+	@touch $@
+
+demo: .venv      ## the main job on embedded defaults; FOR=60 stops after 60 s with a summary
+	$(BIN)/gridwatch demo $(if $(FOR),--for $(FOR))
+
+check: dev       ## ruff, mypy --strict, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: dev        ## everything under 15 minutes on two cores
+	$(BIN)/python -m pytest -m 'not slow'
+
+test-all: dev    ## what is slower than that
+	$(BIN)/python -m pytest -m slow
+
+clean:           ## remove what make made
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
