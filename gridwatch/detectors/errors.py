@@ -11,9 +11,9 @@ class WeightsError(DetectorError, UsageError):
     """A weights file is missing, changed, or no model that we can run. Names the file and the remedy."""
 
 
-class LabelsRefused(WeightsError):
-    """The model names a class that gridwatch does not detect."""
+class LabelsError(WeightsError):
+    """The model does not say which classes it has, or names one that gridwatch does not detect."""
 
 
-class IdentityModelRefused(LabelsRefused):
-    """The model names a class that says who somebody is or whose vehicle it is. There is no way around this one."""
+class IdentityModelRefused(LabelsError):  # noqa: N818 -- refusing is no fault: it is what gridwatch promises
+    """The model names a class that says who somebody is or whose vehicle it is. No setting permits it."""

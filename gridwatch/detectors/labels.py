@@ -1,0 +1,47 @@
+"""Which classes a model may name: things and events, never identities."""
+
+import re
+from collections.abc import Sequence
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
+
+from gridwatch.detectors.errors import IdentityModelRefused, LabelsError
+
+_COCO_80 = Path(__file__).with_name("labels_coco80.txt")
+_BEYOND_COCO = ("fire", "smoke")
+_IDENTITY = re.compile(
+    r"face|facial|plate|licen[cs]e|number.?plate|re.?id|identity|iris|fingerprint|gait|gender|ethnic|人脸|面部|车牌|身份|性别|民族",
+    re.IGNORECASE,
+)
+
+
+@cache
+def coco_labels() -> tuple[str, ...]:
+    """The 80 classes of COCO 2017 in their usual order, as the packaged model has them."""
+    return tuple(_COCO_80.read_text(encoding="utf-8").splitlines())
+
+
+def check_labels(labels: Sequence[str], origin: str) -> None:
+    """Pass only models all of whose classes are allowed: COCO's 80, fire and smoke.
+
+    An allow-list, because a list of forbidden words is evaded by renaming a class. `origin` names the weights in the
+    message. Raises IdentityModelRefused for a class of identity, LabelsError for any other class outside the list.
+    """
+    allowed = {*coco_labels(), *_BEYOND_COCO}
+    for label in labels:
+        if label in allowed:
+            continue
+        if _IDENTITY.search(label):
+            raise IdentityModelRefused(
+                f"{origin} detects {label!r}: refused. gridwatch detects incidents, not identities, and runs no model "
+                "with classes for faces, licence plates or persons' traits; use a model without that class"
+            )
+        near = get_close_matches(label.lower(), allowed, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise LabelsError(
+            f"{origin} has the class {label!r}, which is not on the list of allowed classes "
+            f"(the 80 of COCO, {', '.join(_BEYOND_COCO)}){hint}"
+        )
+    if not labels or len(set(labels)) != len(labels):
+        raise LabelsError(f"{origin} has no class names or names one twice; export it with distinct `names`")
