@@ -1,0 +1,58 @@
+"""What a virtual camera is, and how it may misbehave."""
+
+import re
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from gridwatch.config.model import IDENTIFIER
+from gridwatch.rig.clip import Clip
+from gridwatch.rig.errors import RigSetupError
+
+
+class Fault(StrEnum):
+    """How a virtual camera misbehaves. All but STALL also cut the camera's present RTSP connections."""
+
+    NONE = "none"  # behaves
+    STALL = "stall"  # connected and answering, but no RTP or RTCP; after it, goes on from the next key picture
+    DROP = "drop"  # dead: connections are closed without an answer as soon as they name the camera
+    REFUSE = "refuse"  # the password is never right, in ONVIF and in RTSP
+    NO_VIDEO = "no_video"  # ONVIF lists no profiles and RTSP DESCRIBE says 404
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VirtualCamera:
+    """One virtual camera: a recorded file, who may watch it, and how wrong its clock is."""
+
+    id: str
+    """Names it in URLs; as a camera id in the configuration."""
+    clip: Path
+    username: str | None = None
+    """None with no password: it asks for no credentials."""
+    password: str | None = field(default=None, repr=False)
+    clock_skew_seconds: float = 0.0
+    """How far its clock is ahead of true time, in ONVIF and in RTCP sender reports."""
+    start_seconds: float = 0.0
+    """Every client's playback begins at the last key picture at or before this time of the clip."""
+
+    def __post_init__(self) -> None:
+        if not re.match(IDENTIFIER, self.id):
+            raise RigSetupError(f"camera id {self.id!r}: use lower-case letters, digits, '_', '.' and '-'")
+        if (self.username is None) != (self.password is None):
+            raise RigSetupError(f"camera {self.id}: give both username and password, or neither")
+        if self.start_seconds < 0:
+            raise RigSetupError(f"camera {self.id}: start_seconds must not be negative")
+
+
+class Channel:
+    """A camera at run time. `fault` may be set from any thread: it is one attribute, read anew for every decision."""
+
+    def __init__(self, camera: VirtualCamera, clip: Clip) -> None:
+        """Raises RigSetupError when the camera starts past the clip's end."""
+        if camera.start_seconds >= clip.seconds:
+            raise RigSetupError(
+                f"camera {camera.id}: start_seconds {camera.start_seconds:g} is past the clip's {clip.seconds:.1f} s"
+            )
+        self.camera = camera
+        self.clip = clip
+        self.fault = Fault.NONE

@@ -1,0 +1,206 @@
+"""ONVIF device and media (ver10) services of the virtual cameras, over HTTP."""
+
+import asyncio
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from xml.etree import ElementTree as ET
+
+import structlog
+
+from gridwatch.domain import Clock
+from gridwatch.rig import onvif_messages as messages
+from gridwatch.rig.camera import Channel
+from gridwatch.rig.camera import Fault as CameraFault
+from gridwatch.rig.credentials import UsernameToken
+from gridwatch.rig.onvif_messages import DEVICE_NS, MEDIA_NS, Fault
+from gridwatch.rig.wire import MAX_HEAD_BYTES, MessageError, Request, Response, read_request
+
+log = structlog.get_logger(__name__)
+
+IDLE_SECONDS = 60.0
+"""A kept-alive connection without a request is closed after this."""
+MAX_CONNECTIONS = 256
+_PATH = re.compile(r"/(?P<id>[^/]+)/onvif/(?P<service>device_service|media_service)")
+_SOAP = "{http://www.w3.org/2003/05/soap-envelope}"
+_WSSE = "{http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd}"
+_WSU = "{http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Call:
+    """What an action needs to answer."""
+
+    channel: Channel
+    element: ET.Element
+    """The action's element, with its arguments."""
+    now: datetime
+    """By the camera's clock, UTC."""
+    services: Mapping[str, str]
+    """URL by namespace, as this client reaches them."""
+    rtsp_url: str
+
+
+def _get_profile(call: _Call) -> str | Fault:
+    return messages.profile(call.channel.clip) if _profile_exists(call) else messages.NO_PROFILE
+
+
+def _get_profiles(call: _Call) -> str:
+    return messages.profiles(None if call.channel.fault is CameraFault.NO_VIDEO else call.channel.clip)
+
+
+def _get_stream_uri(call: _Call) -> str | Fault:
+    return messages.stream_uri(call.rtsp_url) if _profile_exists(call) else messages.NO_PROFILE
+
+
+def _profile_exists(call: _Call) -> bool:
+    token = call.element.findtext(f"{{{MEDIA_NS}}}ProfileToken")
+    return token == messages.PROFILE_TOKEN and call.channel.fault is not CameraFault.NO_VIDEO
+
+
+_PUBLIC: Mapping[str, Callable[[_Call], str | Fault]] = {
+    f"{{{DEVICE_NS}}}GetSystemDateAndTime": lambda call: messages.system_date_and_time(call.now),
+    f"{{{DEVICE_NS}}}GetServices": lambda call: messages.services(call.services),
+    f"{{{DEVICE_NS}}}GetCapabilities": lambda call: messages.capabilities(call.services),
+}
+"""Actions of access class PRE_AUTH (ONVIF Core, 5.9.4.3): they need no credentials."""
+_PROTECTED: Mapping[str, Callable[[_Call], str | Fault]] = {
+    f"{{{DEVICE_NS}}}GetDeviceInformation": lambda call: messages.device_information(call.channel.camera.id),
+    f"{{{DEVICE_NS}}}GetScopes": lambda call: messages.scopes(call.channel.camera.id),
+    f"{{{DEVICE_NS}}}GetNetworkInterfaces": lambda call: messages.network_interfaces(call.channel.camera.id),
+    f"{{{MEDIA_NS}}}GetProfiles": _get_profiles,
+    f"{{{MEDIA_NS}}}GetProfile": _get_profile,
+    f"{{{MEDIA_NS}}}GetStreamUri": _get_stream_uri,
+}
+
+
+class OnvifServer:
+    """Serves every channel at `http://host:port/<camera id>/onvif/device_service`. Belongs to one event loop."""
+
+    def __init__(self, channels: Mapping[str, Channel], clock: Clock, rtsp_port: int) -> None:
+        self._channels = channels
+        self._clock = clock
+        self._rtsp_port = rtsp_port
+        self._clients: dict[asyncio.StreamWriter, asyncio.Event] = {}
+        self._server: asyncio.Server | None = None
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen; returns the port. Raises OSError."""
+        self._server = await asyncio.start_server(self._serve, host, port, limit=MAX_HEAD_BYTES)
+        bound: int = self._server.sockets[0].getsockname()[1]
+        return bound
+
+    async def close(self) -> None:
+        """Stop listening, cut every client and wait until their tasks ended."""
+        if self._server is None:
+            return
+        self._server.close()
+        cut = dict(self._clients)
+        for writer in cut:
+            writer.transport.abort()
+        for ended in cut.values():
+            await ended.wait()
+        await self._server.wait_closed()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if len(self._clients) >= MAX_CONNECTIONS:
+            writer.transport.abort()
+            return
+        self._clients[writer] = ended = asyncio.Event()
+        try:
+            while (request := await read_request(reader, IDLE_SECONDS)) is not None:
+                response = self._respond(request, writer.get_extra_info("sockname"))
+                if response is None:
+                    writer.transport.abort()
+                    break
+                writer.write(response.render("HTTP/1.1"))
+                await writer.drain()
+                if request.headers.get("connection", "").lower() == "close":
+                    break
+        except MessageError as error:
+            log.info("onvif_bad_request", reason=str(error))
+            writer.write(_http(HTTPStatus.BAD_REQUEST).render("HTTP/1.1"))
+        except (ConnectionError, TimeoutError) as error:
+            log.debug("onvif_client_lost", reason=str(error))
+        finally:
+            writer.close()
+            del self._clients[writer]
+            ended.set()
+
+    def _respond(self, request: Request, local: tuple[str, int]) -> Response | None:
+        """The answer, or None for a camera that is dead. `local` is the address the client reached."""
+        path = _PATH.fullmatch(request.target.partition("?")[0])
+        channel = self._channels.get(path["id"]) if path else None
+        if channel is None:
+            return _http(HTTPStatus.NOT_FOUND)
+        if channel.fault is CameraFault.DROP:
+            return None
+        if request.method != "POST":
+            return _http(HTTPStatus.METHOD_NOT_ALLOWED, Allow="POST")
+        answer = self._answer(channel, request.body, local)
+        status, body = (answer.status, answer.body()) if isinstance(answer, Fault) else (200, answer)
+        return _http(
+            HTTPStatus(status), messages.envelope(body), **{"Content-Type": "application/soap+xml; charset=utf-8"}
+        )
+
+    def _answer(self, channel: Channel, body: bytes, local: tuple[str, int]) -> str | Fault:
+        message = _parse(body)
+        element = None if message is None else next(iter(message.find(f"{_SOAP}Body") or ()), None)
+        if message is None or element is None:
+            return messages.MALFORMED
+        now = self._clock.now() + timedelta(seconds=channel.camera.clock_skew_seconds)
+        if element.tag in _PUBLIC:
+            action = _PUBLIC[element.tag]
+        elif not _authorized(message, channel, now):
+            log.info("onvif_credentials_refused", camera=channel.camera.id)
+            return messages.NOT_AUTHORIZED
+        elif element.tag in _PROTECTED:
+            action = _PROTECTED[element.tag]
+        else:
+            return messages.NOT_SUPPORTED
+        # The address this client used, so that it also works when the rig listens on every interface.
+        host, port = local[:2]
+        base = f"http://{host}:{port}/{channel.camera.id}/onvif"
+        call = _Call(
+            channel=channel,
+            element=element,
+            now=now,
+            services={DEVICE_NS: f"{base}/device_service", MEDIA_NS: f"{base}/media_service"},
+            rtsp_url=f"rtsp://{host}:{self._rtsp_port}/{channel.camera.id}",
+        )
+        return action(call)
+
+
+def _parse(body: bytes) -> ET.Element | None:
+    """The SOAP 1.2 envelope, or None."""
+    # Entities are the danger in XML from strangers; they need a DTD, and SOAP forbids one. Decoding first makes sure
+    # that no other encoding hides it.
+    try:
+        text = body.decode()
+        if "<!DOCTYPE" in text:
+            return None
+        message = ET.fromstring(text.partition("?>")[2] if text.startswith("<?xml") else text)  # noqa: S314
+    except (UnicodeDecodeError, ET.ParseError):
+        return None
+    return message if message.tag == f"{_SOAP}Envelope" else None
+
+
+def _authorized(message: ET.Element, channel: Channel, now: datetime) -> bool:
+    if channel.camera.username is None:
+        return channel.fault is not CameraFault.REFUSE
+    token = message.find(f"{_SOAP}Header/{_WSSE}Security/{_WSSE}UsernameToken")
+    if token is None:
+        return False
+    given = UsernameToken(
+        username=token.findtext(f"{_WSSE}Username", ""),
+        digest=token.findtext(f"{_WSSE}Password", ""),
+        nonce=token.findtext(f"{_WSSE}Nonce", ""),
+        created=token.findtext(f"{_WSU}Created", ""),
+    )
+    return given.proves(channel, now)
+
+
+def _http(status: HTTPStatus, body: str = "", **headers: str) -> Response:
+    return Response(status=status, reason=status.phrase, headers=headers, body=body)

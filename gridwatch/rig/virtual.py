@@ -1,0 +1,174 @@
+"""The rig: virtual ONVIF cameras in one event loop, owned by a coroutine, a thread or the process."""
+
+import asyncio
+import signal
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from contextlib import AsyncExitStack
+from typing import Self
+
+import structlog
+
+from gridwatch.domain import Clock, GridwatchError, SystemClock
+from gridwatch.rig.camera import Channel, Fault, VirtualCamera
+from gridwatch.rig.clip import Clip
+from gridwatch.rig.errors import RigError, RigSetupError
+from gridwatch.rig.onvif_device import OnvifServer
+from gridwatch.rig.rtsp import RtspLimits, RtspServer, RtspStats
+
+log = structlog.get_logger(__name__)
+
+STOP_SECONDS = 10.0
+
+
+class Rig:
+    """Cameras that answer ONVIF and serve their clips over RTSP in a loop, each client from the clip's start.
+
+    An async context manager, entered once. Entering loads the clips and listens; it raises ClipError or RigSetupError
+    with nothing left running. URLs, `set_fault` and `stats` may be used from any thread while it runs.
+    """
+
+    def __init__(
+        self,
+        cameras: Iterable[VirtualCamera],
+        *,
+        host: str = "127.0.0.1",
+        rtsp_port: int = 0,
+        onvif_port: int = 0,
+        limits: RtspLimits = RtspLimits(),  # noqa: B008 - frozen
+        clock: Clock | None = None,
+    ) -> None:
+        """`host` is an IPv4 address or name to listen on; port 0 takes a free one."""
+        self._cameras = tuple(cameras)
+        self._host = host
+        self._ports = (rtsp_port, onvif_port)
+        self._channels: dict[str, Channel] = {}
+        self._clock = clock or SystemClock()
+        self._rtsp = RtspServer(self._channels, self._clock, limits)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        ids = [camera.id for camera in self._cameras]
+        if len(set(ids)) < len(ids):
+            raise RigSetupError(f"camera ids are not unique: {', '.join(sorted(ids))}")
+        self._channels.update(await asyncio.to_thread(_load, self._cameras))
+        try:
+            async with AsyncExitStack() as stack:
+                stack.push_async_callback(self._rtsp.close)
+                rtsp_port = await self._rtsp.start(self._host, self._ports[0])
+                onvif = OnvifServer(self._channels, self._clock, rtsp_port)
+                stack.push_async_callback(onvif.close)
+                self._ports = (rtsp_port, await onvif.start(self._host, self._ports[1]))
+                self._stack = stack.pop_all()
+        except OSError as error:
+            raise RigSetupError(f"cannot listen on {self._host}: {error.strerror or error}") from error
+        self._loop = asyncio.get_running_loop()
+        log.info("rig_started", cameras=len(self._channels), rtsp_port=self._ports[0], onvif_port=self._ports[1])
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+        log.info("rig_stopped")
+
+    def rtsp_url(self, camera_id: str) -> str:
+        """Where the camera's stream is, without credentials. Raises KeyError for an unknown camera."""
+        return f"rtsp://{self._reached_at}:{self._ports[0]}/{self._channels[camera_id].camera.id}"
+
+    def onvif_url(self, camera_id: str) -> str:
+        """Where the camera's device service is. Raises KeyError for an unknown camera."""
+        return f"http://{self._reached_at}:{self._ports[1]}/{self._channels[camera_id].camera.id}/onvif/device_service"
+
+    def set_fault(self, camera_id: str, fault: Fault) -> None:
+        """Make the camera misbehave, or behave again, from now on. Raises KeyError for an unknown camera.
+
+        New requests see it when this returns; present RTSP connections are cut (where the fault cuts) right after.
+        """
+        self._channels[camera_id].fault = fault
+        if fault not in {Fault.NONE, Fault.STALL} and self._loop is not None:
+            self._loop.call_soon_threadsafe(self._rtsp.disconnect, camera_id)
+
+    @property
+    def stats(self) -> RtspStats:
+        """The RTSP server's counts of now."""
+        return self._rtsp.stats
+
+    @property
+    def _reached_at(self) -> str:
+        return "127.0.0.1" if self._host == "0.0.0.0" else self._host
+
+
+class RigThread:
+    """Runs a rig in a thread of its own, for callers without an event loop. A context manager, used once."""
+
+    def __init__(self, rig: Rig) -> None:
+        self._rig = rig
+        self._thread = threading.Thread(target=self._run, name="rig", daemon=True)
+        self._started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
+
+    def start(self) -> Rig:
+        """Start and wait until every camera answers. Raises what entering the rig raises."""
+        self._thread.start()
+        try:
+            self._started.result()  # `_run` always gives one
+        except GridwatchError:
+            self._thread.join(STOP_SECONDS)
+            raise
+        return self._rig
+
+    def close(self) -> None:
+        """Stop the cameras and join the thread. Raises RigError when it does not end in STOP_SECONDS."""
+        if self._thread.is_alive():
+            loop, stop = self._started.result(0)
+            loop.call_soon_threadsafe(stop.set)
+            self._thread.join(STOP_SECONDS)
+        if self._thread.is_alive():
+            raise RigError(f"the rig's thread did not end in {STOP_SECONDS:g} s")
+
+    def __enter__(self) -> Rig:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except GridwatchError as error:
+            if self._started.done():
+                raise
+            self._started.set_exception(error)
+        finally:
+            if not self._started.done():
+                self._started.set_exception(RigError("the rig's thread died while starting; its log says why"))
+
+    async def _serve(self) -> None:
+        stop = asyncio.Event()
+        async with self._rig:
+            self._started.set_result((asyncio.get_running_loop(), stop))
+            await stop.wait()
+
+
+def serve(rig: Rig, announce: Callable[[Rig], None]) -> None:
+    """Run `rig` in this, the main, thread until SIGINT or SIGTERM; `announce` is called once it answers.
+
+    Raises what entering the rig raises.
+    """
+
+    async def run() -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop.set)
+        async with rig:
+            announce(rig)
+            await stop.wait()
+
+    asyncio.run(run())
+
+
+def _load(cameras: tuple[VirtualCamera, ...]) -> dict[str, Channel]:
+    """Every camera with its clip; a file that several cameras play is read once."""
+    clips = {path: Clip.load(path) for path in {camera.clip for camera in cameras}}
+    return {camera.id: Channel(camera, clips[camera.clip]) for camera in cameras}
