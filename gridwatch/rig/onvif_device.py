@@ -1,7 +1,6 @@
-"""ONVIF device and media (ver10) services of the virtual cameras, over HTTP."""
+"""ONVIF device and media (ver10) services of one virtual camera, over HTTP."""
 
 import asyncio
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,8 +21,9 @@ log = structlog.get_logger(__name__)
 
 IDLE_SECONDS = 60.0
 """A kept-alive connection without a request is closed after this."""
-MAX_CONNECTIONS = 256
-_PATH = re.compile(r"/(?P<id>[^/]+)/onvif/(?P<service>device_service|media_service)")
+MAX_CONNECTIONS = 64
+"""More are closed at once."""
+_PATHS = {DEVICE_NS: "/onvif/device_service", MEDIA_NS: "/onvif/media_service"}
 _SOAP = "{http://www.w3.org/2003/05/soap-envelope}"
 _WSSE = "{http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd}"
 _WSU = "{http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd}"
@@ -76,11 +76,15 @@ _PROTECTED: Mapping[str, Callable[[_Call], str | Fault]] = {
 }
 
 
-class OnvifServer:
-    """Serves every channel at `http://host:port/<camera id>/onvif/device_service`. Belongs to one event loop."""
+class OnvifDevice:
+    """Serves one camera at `http://host:port/onvif/device_service`. Belongs to one event loop.
 
-    def __init__(self, channels: Mapping[str, Channel], clock: Clock, rtsp_port: int) -> None:
-        self._channels = channels
+    Each camera has a port of its own because clients (onvif-zeep among them) take a host and a port, and the path as
+    given.
+    """
+
+    def __init__(self, channel: Channel, clock: Clock, rtsp_port: int) -> None:
+        self._channel = channel
         self._clock = clock
         self._rtsp_port = rtsp_port
         self._clients: dict[asyncio.StreamWriter, asyncio.Event] = {}
@@ -131,25 +135,24 @@ class OnvifServer:
 
     def _respond(self, request: Request, local: tuple[str, int]) -> Response | None:
         """The answer, or None for a camera that is dead. `local` is the address the client reached."""
-        path = _PATH.fullmatch(request.target.partition("?")[0])
-        channel = self._channels.get(path["id"]) if path else None
-        if channel is None:
-            return _http(HTTPStatus.NOT_FOUND)
-        if channel.fault is CameraFault.DROP:
+        if self._channel.fault is CameraFault.DROP:
             return None
+        if request.target.partition("?")[0] not in _PATHS.values():
+            return _http(HTTPStatus.NOT_FOUND)
         if request.method != "POST":
             return _http(HTTPStatus.METHOD_NOT_ALLOWED, Allow="POST")
-        answer = self._answer(channel, request.body, local)
+        answer = self._answer(request.body, local)
         status, body = (answer.status, answer.body()) if isinstance(answer, Fault) else (200, answer)
         return _http(
             HTTPStatus(status), messages.envelope(body), **{"Content-Type": "application/soap+xml; charset=utf-8"}
         )
 
-    def _answer(self, channel: Channel, body: bytes, local: tuple[str, int]) -> str | Fault:
+    def _answer(self, body: bytes, local: tuple[str, int]) -> str | Fault:
         message = _parse(body)
         element = None if message is None else next(iter(message.find(f"{_SOAP}Body") or ()), None)
         if message is None or element is None:
             return messages.MALFORMED
+        channel = self._channel
         now = self._clock.now() + timedelta(seconds=channel.camera.clock_skew_seconds)
         if element.tag in _PUBLIC:
             action = _PUBLIC[element.tag]
@@ -162,12 +165,11 @@ class OnvifServer:
             return messages.NOT_SUPPORTED
         # The address this client used, so that it also works when the rig listens on every interface.
         host, port = local[:2]
-        base = f"http://{host}:{port}/{channel.camera.id}/onvif"
         call = _Call(
             channel=channel,
             element=element,
             now=now,
-            services={DEVICE_NS: f"{base}/device_service", MEDIA_NS: f"{base}/media_service"},
+            services={namespace: f"http://{host}:{port}{path}" for namespace, path in _PATHS.items()},
             rtsp_url=f"rtsp://{host}:{self._rtsp_port}/{channel.camera.id}",
         )
         return action(call)

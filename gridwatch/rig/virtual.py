@@ -14,7 +14,7 @@ from gridwatch.domain import Clock, GridwatchError, SystemClock
 from gridwatch.rig.camera import Channel, Fault, VirtualCamera
 from gridwatch.rig.clip import Clip
 from gridwatch.rig.errors import RigError, RigSetupError
-from gridwatch.rig.onvif_device import OnvifServer
+from gridwatch.rig.onvif_device import OnvifDevice
 from gridwatch.rig.rtsp import RtspLimits, RtspServer, RtspStats
 
 log = structlog.get_logger(__name__)
@@ -39,10 +39,15 @@ class Rig:
         limits: RtspLimits = RtspLimits(),  # noqa: B008 - frozen
         clock: Clock | None = None,
     ) -> None:
-        """`host` is an IPv4 address or name to listen on; port 0 takes a free one."""
+        """`host` is an IPv4 address or name to listen on. Port 0 takes free ones.
+
+        All cameras share `rtsp_port`; the first takes `onvif_port` and each further one the next.
+        """
         self._cameras = tuple(cameras)
         self._host = host
-        self._ports = (rtsp_port, onvif_port)
+        self._rtsp_port = rtsp_port
+        self._first_onvif_port = onvif_port
+        self._onvif_ports: dict[str, int] = {}
         self._channels: dict[str, Channel] = {}
         self._clock = clock or SystemClock()
         self._rtsp = RtspServer(self._channels, self._clock, limits)
@@ -57,28 +62,31 @@ class Rig:
         try:
             async with AsyncExitStack() as stack:
                 stack.push_async_callback(self._rtsp.close)
-                rtsp_port = await self._rtsp.start(self._host, self._ports[0])
-                onvif = OnvifServer(self._channels, self._clock, rtsp_port)
-                stack.push_async_callback(onvif.close)
-                self._ports = (rtsp_port, await onvif.start(self._host, self._ports[1]))
+                self._rtsp_port = await self._rtsp.start(self._host, self._rtsp_port)
+                for i, (camera_id, channel) in enumerate(self._channels.items()):
+                    device = OnvifDevice(channel, self._clock, self._rtsp_port)
+                    stack.push_async_callback(device.close)
+                    port = self._first_onvif_port + i if self._first_onvif_port else 0
+                    self._onvif_ports[camera_id] = await device.start(self._host, port)
                 self._stack = stack.pop_all()
         except OSError as error:
             raise RigSetupError(f"cannot listen on {self._host}: {error.strerror or error}") from error
         self._loop = asyncio.get_running_loop()
-        log.info("rig_started", cameras=len(self._channels), rtsp_port=self._ports[0], onvif_port=self._ports[1])
+        log.info("rig_started", cameras=len(self._channels), rtsp_port=self._rtsp_port)
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._loop = None
         await self._stack.aclose()
         log.info("rig_stopped")
 
     def rtsp_url(self, camera_id: str) -> str:
         """Where the camera's stream is, without credentials. Raises KeyError for an unknown camera."""
-        return f"rtsp://{self._reached_at}:{self._ports[0]}/{self._channels[camera_id].camera.id}"
+        return f"rtsp://{self._reached_at}:{self._rtsp_port}/{self._channels[camera_id].camera.id}"
 
     def onvif_url(self, camera_id: str) -> str:
         """Where the camera's device service is. Raises KeyError for an unknown camera."""
-        return f"http://{self._reached_at}:{self._ports[1]}/{self._channels[camera_id].camera.id}/onvif/device_service"
+        return f"http://{self._reached_at}:{self._onvif_ports[camera_id]}/onvif/device_service"
 
     def set_fault(self, camera_id: str, fault: Fault) -> None:
         """Make the camera misbehave, or behave again, from now on. Raises KeyError for an unknown camera.
