@@ -1,0 +1,133 @@
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from gridwatch.config.model import DetectorConfig
+from gridwatch.detectors.detector import Detector, ScriptedDetector
+from gridwatch.detectors.onnx_model import load_detector
+from gridwatch.detectors.weights import PACKAGED_WEIGHTS
+from gridwatch.domain import Box, Detection, DetectorInfo, Image
+from scripts.model.agree import PICTURES, read_golden
+from tests.unit.detectors.onnx_files import answer, pinned, write_model
+
+SQUARE, WIDE = "pets-240.jpg", "pets-wide-150.jpg"
+
+
+def picture(name: str) -> Image:
+    image = cv2.imread(str(PICTURES / name))
+    assert image is not None, name
+    return np.asarray(image, np.uint8)
+
+
+@pytest.fixture(scope="module")
+def detector() -> Detector:
+    return load_detector(DetectorConfig())
+
+
+def people(detections: tuple[Detection, ...]) -> list[Detection]:
+    return [one for one in detections if one.label == "person" and one.score >= 0.4]
+
+
+@pytest.mark.parametrize(("name", "size"), [(SQUARE, "416x416"), ("pets-060.jpg", "416x416"), (WIDE, "256x416")])
+def test_it_finds_the_people_that_the_fp32_model_finds(detector: Detector, name: str, size: str) -> None:
+    (detections,) = detector.detect([picture(name)])
+    expected = people(read_golden(size)[name])
+    assert len(expected) >= 4
+    assert abs(len(people(detections)) - len(expected)) <= 1
+    for one in expected:
+        assert max(one.box.iou(other.box) for other in detections if other.label == "person") > 0.7
+
+
+def test_an_empty_picture_gives_nothing_worth_a_rule(detector: Detector) -> None:
+    (detections,) = detector.detect([picture("empty-gradient.jpg")])
+    assert [one for one in detections if one.score >= 0.4] == []
+
+
+def test_scores_are_sorted_and_boxes_lie_in_the_picture(detector: Detector) -> None:
+    (detections,) = detector.detect([picture(SQUARE)])
+    scores = [one.score for one in detections]
+    assert scores == sorted(scores, reverse=True)
+    assert min(scores) >= 0.1
+    assert all(0 <= d.box.x1 < d.box.x2 <= 1 and 0 <= d.box.y1 < d.box.y2 <= 1 for d in detections)
+    assert {one.label for one in detections} <= set(detector.labels)
+
+
+def test_the_configured_score_is_the_lowest_reported() -> None:
+    (low,) = load_detector(DetectorConfig(min_score=0.1)).detect([picture(SQUARE)])
+    (high,) = load_detector(DetectorConfig(min_score=0.5)).detect([picture(SQUARE)])
+    assert high == tuple(one for one in low if one.score >= 0.5)
+    assert 0 < len(high) < len(low)
+
+
+def test_pictures_of_mixed_sizes_in_one_call_see_what_each_sees_alone(detector: Detector) -> None:
+    tiny = np.zeros((1, 1, 3), np.uint8)
+    images = [picture(SQUARE), picture(WIDE), tiny, cv2.resize(picture(SQUARE), (333, 577)).astype(np.uint8)]
+    assert detector.detect(images) == [detector.detect([image])[0] for image in images]
+    assert detector.detect([]) == []
+
+
+@pytest.mark.parametrize(("height", "width", "file"), [
+    (400, 600, "nanodet-g-256x416-int8.onnx"),  # aspect 1.5 exactly
+    (401, 600, "nanodet-g-416x416-int8.onnx"),
+    (600, 300, "nanodet-g-416x416-int8.onnx"),
+])  # fmt: skip
+def test_wide_pictures_take_the_wide_network(detector: Detector, height: int, width: int, file: str) -> None:
+    image = cv2.resize(picture(SQUARE), (width, height)).astype(np.uint8)
+    alone = load_detector(pinned(PACKAGED_WEIGHTS / file))
+    assert detector.detect([image]) == alone.detect([image])
+    assert alone.detect([image]) != [()]
+
+
+def test_two_threads_opening_it_together_see_the_same_as_one(detector: Detector) -> None:
+    images = [picture(SQUARE), picture(WIDE)] * 3
+    expected = detector.detect(images)
+    fresh = load_detector(DetectorConfig())
+    with ThreadPoolExecutor(2) as threads:
+        first, second = threads.map(fresh.detect, [images, images])
+    assert first == expected
+    assert second == expected
+
+
+def test_a_detector_loaded_again_gives_the_same_floats(detector: Detector) -> None:
+    assert load_detector(DetectorConfig()).detect([picture(SQUARE)]) == detector.detect([picture(SQUARE)])
+
+
+@pytest.mark.parametrize("image", [
+    np.zeros((10, 10), np.uint8), np.zeros((10, 10, 4), np.uint8), np.zeros((10, 10, 3), np.float32),
+    np.zeros((0, 10, 3), np.uint8),
+])  # fmt: skip
+def test_what_is_no_picture_is_refused(detector: Detector, image: Image) -> None:
+    with pytest.raises(ValueError, match=r"must be uint8 \(height, width, 3\)"):
+        detector.detect([image])
+
+
+def test_a_users_model_with_other_classes_answers_with_them(tmp_path: Path) -> None:
+    fixed = answer(classes=2)
+    fixed[0, :, 3] = (32, 16, 32, 8, 0.2, 0.7)
+    path = write_model(tmp_path / "flames.onnx", fixed, "{0: 'fire', 1: 'smoke'}")
+    users = load_detector(pinned(path))
+    assert users.labels == ("fire", "smoke")
+    assert users.info == DetectorInfo(
+        name="flames", version=users.info.weights_sha256[:12], weights_sha256=pinned(path).weights_sha256
+    )  # fmt: skip
+    (detections,) = users.detect([np.zeros((100, 200, 3), np.uint8)])
+    box = Box(x1=0.25, y1=0.375, x2=0.75, y2=0.625)
+    assert detections == (Detection(box=box, label="smoke", score=pytest.approx(0.7)),)
+
+
+def test_the_packaged_model_says_who_it_is_and_what_it_knows(detector: Detector) -> None:
+    assert (detector.info.name, len(detector.info.weights_sha256 or "")) == ("nanodet-g", 64)
+    assert len(detector.labels) == 80
+    assert {"person", "car", "truck", "bus", "bicycle", "motorcycle", "backpack", "suitcase"} <= set(detector.labels)
+
+
+def test_a_scripted_detector_answers_picture_by_picture_and_then_with_nothing() -> None:
+    weak, strong = (Detection(box=Box(x1=0, y1=0, x2=1, y2=1), label="person", score=s) for s in (0.3, 0.8))
+    scripted: Detector = ScriptedDetector([[weak, strong], [], [weak]])
+    blank = np.zeros((4, 4, 3), np.uint8)
+    assert scripted.detect([blank]) == [(strong, weak)]
+    assert scripted.detect([blank, blank, blank]) == [(), (weak,), ()]
+    assert scripted.detect([blank]) == [()]
