@@ -48,6 +48,8 @@ class Track:
     box: Box
     score: float
     """Score of the latest detection joined to it."""
+    best_score: float
+    """Highest score of any detection joined to it."""
     first_seen: float
     """Stream time in seconds of its first detection."""
     last_seen: float

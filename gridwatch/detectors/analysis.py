@@ -1,0 +1,200 @@
+"""One camera's way from frames to incidents: gate, detector, tracker, rules, evidence."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+import structlog
+
+from gridwatch.config.model import CameraConfig
+from gridwatch.detectors import rules
+from gridwatch.detectors.detector import Detector
+from gridwatch.detectors.evidence import EvidenceError, Snapshot, snapshot
+from gridwatch.detectors.gate import MotionGate
+from gridwatch.detectors.rules import Moment, Rule, RuleEvent
+from gridwatch.detectors.tracker import TrackerSettings, TrackerState, hold, kin_of, track
+from gridwatch.domain import Box, Detection, Frame, Incident, Phase, Track, incident_id
+
+log = structlog.get_logger(__name__)
+
+_PERSON: Final = "person"
+_OUTAGE_SECONDS: Final = 60.0
+"""Open incidents outlive a connection for this long; after more, what is seen then is another incident."""
+_CUT_SECONDS: Final = 2.0
+"""A longer gap between pictures is a cut: tracks do not reach over it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Analysis:
+    """What one frame gave."""
+
+    incidents: tuple[Incident, ...]
+    """Messages in order; the raised ones carry their evidence."""
+    snapshots: tuple[tuple[UUID, Snapshot], ...]
+    """Incident id and picture, one for each raised incident."""
+    detected: bool
+    """True when the detector looked at the frame, False when the gate was closed."""
+    detections: int
+    """Detections that a rule could use."""
+
+
+class CameraAnalysis:
+    """Turns the frames of one camera, in order, into incidents. Not thread-safe: one frame at a time.
+
+    A new connection (frame index 0) or a cut in the stream drops the tracks, which mean nothing any more, and keeps
+    the open incidents: the time nobody looked counts for nothing, so an object found again near where it was
+    continues its incident, and one that is gone clears `clear_seconds` after looking resumed. After an outage of more
+    than a minute they are cleared as of the last frame instead.
+    """
+
+    def __init__(self, camera: CameraConfig, detector: Detector) -> None:
+        """`camera` is checked: its rules name zones and lines that it has."""
+        self._camera = camera
+        self._detector = detector
+        self._gate = MotionGate(camera.privacy) if camera.gate else None
+        self._privacy = [rules.Zone(zone) for zone in camera.privacy]
+        self._kinds = {rule.id: rule for rule in camera.rules}
+        # Persons are always tracked: a track knows where a head is in the picture in which the detector missed it.
+        self._watched = {kin_of(label) for rule in camera.rules for label in (*rule.classes, _PERSON)}
+        self._interval = 1.0 / camera.analysis_fps
+        self._settings = TrackerSettings()
+        self._tracker = TrackerState()
+        self._rules: Mapping[str, Rule] = {}
+        self._last: Frame | None = None
+        self._moment: Moment | None = None
+
+    @property
+    def camera(self) -> CameraConfig:
+        """As given."""
+        return self._camera
+
+    def analyse(self, frame: Frame) -> Analysis:
+        """The next frame of this camera. Raises what the detector raises; the frame then counts as not seen."""
+        if not self._camera.rules:
+            return Analysis(incidents=(), snapshots=(), detected=False, detections=0)
+        overdue = self._resume(frame)
+        moment = self._next_moment(frame)
+        seen = self._look(frame, moment)
+        if seen is None:
+            tracked = hold(self._tracker, moment.pts)
+        else:
+            tracked = track(self._tracker, moment.pts, self._usable(seen), self._settings)
+        self._tracker, self._moment, self._last = tracked.state, moment, frame
+
+        events: list[tuple[str, RuleEvent]] = []
+        following: dict[str, Rule] = {}
+        for rule_id, rule in self._rules.items():
+            step = rule.step(moment, tracked.tracks)
+            following[rule_id] = step.rule
+            events += [(rule_id, event) for event in step.events]
+        self._rules = following
+        incidents = [self._incident(rule_id, event) for rule_id, event in events]
+        incidents, snapshots = self._with_evidence(frame, incidents, seen, tracked.tracks)
+        return Analysis(
+            incidents=(*overdue, *incidents), snapshots=tuple(snapshots), detected=seen is not None,
+            detections=0 if seen is None else len(self._usable(seen)),
+        )  # fmt: skip
+
+    def finish(self) -> tuple[Incident, ...]:
+        """No more frames: clear every open incident as of the last one. Safe to call again."""
+        if self._moment is None:
+            return ()
+        steps = {rule_id: rule.finish(self._moment) for rule_id, rule in self._rules.items()}
+        self._rules = {rule_id: step.rule for rule_id, step in steps.items()}
+        return tuple(self._incident(rule_id, event) for rule_id, step in steps.items() for event in step.events)
+
+    def _resume(self, frame: Frame) -> tuple[Incident, ...]:
+        """Get ready for `frame`; returns what must be cleared first."""
+        aspect = frame.image.shape[1] / frame.image.shape[0]
+        blind = self._blind(frame)
+        if blind > 0:
+            self._tracker = self._tracker.forget()
+            if self._gate is not None:
+                self._gate.reset()
+        if self._rules and blind <= _OUTAGE_SECONDS and abs(aspect - self._settings.aspect) < 0.01:
+            return ()
+        overdue = self.finish()
+        patience = max(TrackerSettings().coast_seconds, 3.5 * self._interval)
+        tentative = max(TrackerSettings().tentative_seconds, 1.5 * self._interval)
+        longest = max(TrackerSettings().longest_step, self._interval)
+        self._settings = TrackerSettings(
+            aspect=aspect, coast_seconds=patience, tentative_seconds=tentative, longest_step=longest
+        )
+        self._rules = rules.build(self._camera, aspect)
+        return overdue
+
+    def _blind(self, frame: Frame) -> float:
+        """Seconds before `frame` in which nobody looked; 0 while the stream goes on."""
+        last = self._last
+        if last is None:
+            return 0.0
+        if frame.index == 0 or frame.pts < last.pts:
+            return max((frame.arrived_at - last.arrived_at).total_seconds(), self._interval)
+        gap = frame.pts - last.pts
+        return gap if gap > max(_CUT_SECONDS, 3 * self._interval) else 0.0
+
+    def _next_moment(self, frame: Frame) -> Moment:
+        """Stream times of all connections on one timeline, without the time nobody looked."""
+        if self._moment is None or self._last is None:
+            return Moment(pts=0.0, at=frame.captured_at)
+        blind = self._blind(frame)
+        elapsed = self._interval if blind > 0 else frame.pts - self._last.pts
+        return Moment(pts=self._moment.pts + elapsed, at=frame.captured_at, blind=blind)
+
+    def _look(self, frame: Frame, moment: Moment) -> tuple[Detection, ...] | None:
+        """What the detector sees, None when the gate is closed."""
+        if self._gate is not None:
+            reason = self._gate.judge(
+                frame.image, moment.pts,
+                tracked=bool(self._tracker.trails), unsettled=self._tracker.unsettled,
+            )  # fmt: skip
+            if not reason.is_open:
+                return None
+        return self._detector.detect([frame.image])[0]
+
+    def _usable(self, seen: Sequence[Detection]) -> list[Detection]:
+        """Of a class that matters here, and not in a privacy zone."""
+        return [
+            one for one in seen
+            if kin_of(one.label) in self._watched and not any(zone.contains(one.box.centre) for zone in self._privacy)
+        ]  # fmt: skip
+
+    def _incident(self, rule_id: str, event: RuleEvent) -> Incident:
+        rule = self._kinds[rule_id]
+        return Incident(
+            id=incident_id(event.occurred_at, self._camera.id, rule_id, event.subject),
+            kind=rule.kind, severity=rule.severity, phase=event.phase, seq=event.seq,
+            site=self._camera.site_path, camera=self._camera.id, rule=rule_id, position=self._camera.place,
+            occurred_at=event.occurred_at, observed_at=event.observed_at, boxes=event.boxes, score=event.score,
+            count=event.count, evidence=(), detector=self._detector.info,
+        )  # fmt: skip
+
+    def _with_evidence(
+        self, frame: Frame, incidents: list[Incident], seen: tuple[Detection, ...] | None, tracks: Iterable[Track]
+    ) -> tuple[list[Incident], list[tuple[UUID, Snapshot]]]:
+        """The raised ones with a picture each. An incident without its picture is better than none."""
+        if not any(one.phase is Phase.RAISED for one in incidents):
+            return incidents, []
+        people = self._people(frame, seen, tracks)
+        shown, snapshots = [], []
+        for one in incidents:
+            if one.phase is Phase.RAISED:
+                try:
+                    picture = snapshot(frame, [part.box for part in one.boxes], people, self._camera.privacy)
+                except EvidenceError:
+                    log.exception("evidence_failed", camera=self._camera.id, incident=str(one.id))
+                else:
+                    snapshots.append((one.id, picture))
+                    shown.append(one.with_evidence(picture.evidence))
+                    continue
+            shown.append(one)
+        return shown, snapshots
+
+    def _people(self, frame: Frame, seen: tuple[Detection, ...] | None, tracks: Iterable[Track]) -> list[Box]:
+        """Everybody to mask: whatever may be a person in this frame, and persons tracked but missed in it."""
+        if seen is None:
+            # Raised while the gate was closed: a head is masked where it is now, not where it was.
+            seen = self._detector.detect([frame.image])[0]
+        boxes = [one.box for one in seen if one.label == _PERSON]
+        return boxes + [one.box for one in tracks if one.label == _PERSON]

@@ -1,0 +1,111 @@
+"""Evidence pictures that show what happened and not who was there."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from gridwatch.detectors.errors import DetectorError
+from gridwatch.domain import Box, Evidence, Frame, Image
+
+_MAX_WIDTH: Final = 1280
+_QUALITY: Final = 80
+_HEAD_HEIGHT: Final = 0.30
+"""Share of a standing person's box from its top: head and shoulders, with room for a trembling box."""
+_HEAD_WIDTHS: Final = 0.8
+"""The same in widths of the box, for people of whom only the upper body is in sight."""
+_HEAD_MARGIN: Final = 0.15
+"""Widened on either side by this share of the width, and upwards by a third of it in heights."""
+_CELLS: Final = 4
+"""Squares a head is wide after pixelation: too few for any face, whatever is done to the picture later."""
+_ACROSS_EDGES: Final = 2
+"""Pixels a privacy zone grows by, so that JPEG's 8x8 blocks and chroma do not smear what is beside it into it."""
+_FRAME_COLOUR: Final = (0, 200, 255)
+
+
+class EvidenceError(DetectorError):
+    """A picture could not be encoded."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Snapshot:
+    """A masked picture: what an incident says about it, and its bytes."""
+
+    evidence: Evidence
+    jpeg: bytes
+
+
+def snapshot(
+    frame: Frame, boxes: Iterable[Box], people: Iterable[Box], privacy: Sequence[Sequence[tuple[float, float]]]
+) -> Snapshot:
+    """Mask `frame` and encode it as JPEG, at most 1280 wide. The frame's own picture is left as it is.
+
+    `boxes` take part in the incident and are framed; `people` are all who may be persons, also by weak detections:
+    their heads are made unrecognisable for good. `privacy` polygons (fractions) come out black.
+    Raises EvidenceError when the picture cannot be encoded.
+    """
+    picture = _sized(frame.image)
+    height, width = picture.shape[:2]
+    for person in people:
+        _mask_head(picture, person)
+    for box in boxes:
+        corners = (round(box.x1 * width), round(box.y1 * height)), (round(box.x2 * width), round(box.y2 * height))
+        cv2.rectangle(picture, *corners, _FRAME_COLOUR, 1 + width // 800)
+    for zone in privacy:
+        corners_of_zone = np.round(np.array(zone) * (width, height)).astype(np.int32)
+        cv2.fillPoly(picture, [corners_of_zone], (0, 0, 0))
+        cv2.polylines(picture, [corners_of_zone], isClosed=True, color=(0, 0, 0), thickness=2 * _ACROSS_EDGES)
+    jpeg = _encode(picture)
+    evidence = Evidence(
+        sha256=hashlib.sha256(jpeg).hexdigest(), media_type="image/jpeg", bytes=len(jpeg), width=width, height=height,
+        captured_at=frame.captured_at, masked=True,
+    )  # fmt: skip
+    return Snapshot(evidence=evidence, jpeg=jpeg)
+
+
+def head_of(person: Box, aspect: float) -> Box:
+    """Where the head of `person` is, generously. `aspect` is width over height of the picture."""
+    side = _HEAD_MARGIN * person.width
+    deep = max(_HEAD_HEIGHT * person.height, min(_HEAD_WIDTHS * person.width * aspect, person.height))
+    return Box(
+        x1=max(0.0, person.x1 - side), y1=max(0.0, person.y1 - side * aspect / 3),
+        x2=min(1.0, person.x2 + side), y2=min(1.0, person.y1 + deep),
+    )  # fmt: skip
+
+
+def _sized(image: Image) -> Image:
+    """A copy, shrunk to the largest width allowed."""
+    height, width = image.shape[:2]
+    if width <= _MAX_WIDTH:
+        return image.copy()
+    size = (_MAX_WIDTH, max(1, round(height * _MAX_WIDTH / width)))
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _mask_head(picture: Image, person: Box) -> None:
+    """Average into a few cells, which destroys the detail, then blur the cells, which only hides their edges."""
+    height, width = picture.shape[:2]
+    head = head_of(person, width / height)
+    x1, y1 = int(head.x1 * width), int(head.y1 * height)
+    x2, y2 = min(width, int(np.ceil(head.x2 * width))), min(height, int(np.ceil(head.y2 * height)))
+    if x2 <= x1 or y2 <= y1:
+        return
+    region = picture[y1:y2, x1:x2]
+    cells = (min(_CELLS, x2 - x1), min(_CELLS, y2 - y1))
+    coarse = cv2.resize(region, cells, interpolation=cv2.INTER_AREA)
+    blocks = cv2.resize(coarse, (x2 - x1, y2 - y1), interpolation=cv2.INTER_NEAREST)
+    region[:] = cv2.GaussianBlur(blocks, (0, 0), max(1.0, (x2 - x1) / (2 * _CELLS)))
+
+
+def _encode(picture: npt.NDArray[np.uint8]) -> bytes:
+    try:
+        done, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
+    except cv2.error as error:
+        raise EvidenceError(f"a picture of shape {picture.shape} cannot be encoded as JPEG") from error
+    if not done:
+        raise EvidenceError(f"a picture of shape {picture.shape} cannot be encoded as JPEG")
+    return bytes(data.tobytes())

@@ -1,0 +1,38 @@
+"""Tracks to incidents: one file a rule, each a frozen value that a picture turns into its successor."""
+
+from gridwatch.config.model import CameraConfig, CrowdingRule, IntrusionRule, LineCrossingRule
+from gridwatch.detectors.rules.base import Moment, Rule, RuleEvent, RuleStep, Zone
+from gridwatch.detectors.rules.crowding import Crowding
+from gridwatch.detectors.rules.intrusion import Intrusion
+from gridwatch.detectors.rules.line_crossing import LineCrossing, Segment
+
+__all__ = [
+    "Crowding",
+    "Intrusion",
+    "LineCrossing",
+    "Moment",
+    "Rule",
+    "RuleEvent",
+    "RuleStep",
+    "Segment",
+    "Zone",
+    "build",
+]
+
+
+def build(camera: CameraConfig, aspect: float) -> dict[str, Rule]:
+    """The camera's rules by id, having seen nothing; `aspect` is width over height of its pictures.
+
+    Raises KeyError for a zone or line that the camera lacks; a checked configuration has none.
+    """
+    return {rule.id: _build(rule, camera, aspect) for rule in camera.rules}
+
+
+def _build(rule: IntrusionRule | LineCrossingRule | CrowdingRule, camera: CameraConfig, aspect: float) -> Rule:
+    match rule:
+        case IntrusionRule():
+            return Intrusion(settings=rule, zone=Zone(camera.zones[rule.zone]), aspect=aspect)
+        case LineCrossingRule():
+            return LineCrossing(settings=rule, segment=Segment.of(camera.lines[rule.line], aspect))
+        case CrowdingRule():
+            return Crowding(settings=rule, zone=Zone(camera.zones[rule.zone]))
