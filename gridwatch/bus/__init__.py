@@ -1,1 +1,52 @@
 """Incidents to and from MQTT: topics, schemas, outbox, client. The only importer of paho."""
+
+from gridwatch.bus.connection import BrokerAddress, LinkState, LinkStatus
+from gridwatch.bus.errors import (
+    BadBrokerAddress,
+    BadTopicLevel,
+    BusError,
+    MalformedMessage,
+    MessageRefused,
+    OutboxError,
+    OutboxFull,
+)
+from gridwatch.bus.message import Importance, OutgoingMessage
+from gridwatch.bus.outbox import Appended, Outbox, OutboxEntry, OutboxStats
+from gridwatch.bus.publisher import Publisher, PublisherStatus
+from gridwatch.bus.schema import NodeState
+from gridwatch.bus.subscriber import Delivery, Subscriber
+from gridwatch.bus.topics import (
+    CameraPath,
+    CameraStateTopic,
+    Channel,
+    EvidenceTopic,
+    IncidentTopic,
+    NodeStateTopic,
+    Topic,
+    parse_topic,
+    subscriptions,
+)
+from gridwatch.bus.wire import (
+    MAX_EVENT_BYTES,
+    MAX_EVIDENCE_BYTES,
+    NodeStatus,
+    ReceivedEvidence,
+    decode_evidence,
+    decode_health,
+    decode_incident,
+    decode_node,
+    encode_evidence,
+    encode_health,
+    encode_incident,
+    encode_node,
+)
+
+__all__ = [
+    "MAX_EVENT_BYTES", "MAX_EVIDENCE_BYTES", "Appended", "BadBrokerAddress", "BadTopicLevel", "BrokerAddress",
+    "BusError", "CameraPath", "CameraStateTopic", "Channel", "Delivery", "EvidenceTopic", "Importance", "IncidentTopic",
+    "LinkState", "LinkStatus", "MalformedMessage", "MessageRefused", "NodeState", "NodeStateTopic", "NodeStatus",
+    "Outbox", "OutboxEntry", "OutboxError", "OutboxFull", "OutboxStats", "OutgoingMessage", "Publisher",
+    "PublisherStatus", "ReceivedEvidence", "Subscriber", "Topic", "decode_evidence", "decode_health",
+    "decode_incident", "decode_node", "encode_evidence", "encode_health", "encode_incident", "encode_node",
+    "parse_topic", "subscriptions",
+]  # fmt: skip

@@ -1,0 +1,38 @@
+"""The published JSON Schema files: `python -m gridwatch.bus.schemas docs/schemas`."""
+
+import json
+import sys
+from pathlib import Path
+
+from gridwatch.bus.schema import INCIDENT_SCHEMA, CameraStateData, IncidentEvent, NodeStateData, WireModel
+
+_PUBLISHED: dict[str, tuple[str, type[WireModel]]] = {
+    "incident-1.json": (INCIDENT_SCHEMA, IncidentEvent),
+    "camera-state-1.json": ("urn:gridwatch:schema:camera-state:1", CameraStateData),
+    "node-state-1.json": ("urn:gridwatch:schema:node-state:1", NodeStateData),
+}
+
+
+def render_schemas() -> dict[str, str]:
+    """Text of every published schema by file name, JSON Schema 2020-12, the same on every run."""
+    texts = {}
+    for name, (urn, model) in _PUBLISHED.items():
+        head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": urn}
+        body = head | model.model_json_schema(mode="validation")
+        texts[name] = json.dumps(body, indent=2, ensure_ascii=False) + "\n"
+    return texts
+
+
+def write_schemas(folder: Path) -> list[Path]:
+    """Write every schema into `folder`, made when missing; returns the files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files = []
+    for name, text in render_schemas().items():
+        file = folder / name
+        file.write_text(text, encoding="utf-8")
+        files.append(file)
+    return files
+
+
+if __name__ == "__main__":
+    write_schemas(Path(sys.argv[1]))

@@ -1,0 +1,174 @@
+"""MQTT topics of contract version 1: built, parsed and subscribed to here and nowhere else.
+
+    gridwatch/v1/<district>/<substation>/<checkpoint>/<camera>/incident/<kind>
+    gridwatch/v1/<district>/<substation>/<checkpoint>/<camera>/evidence/<incident id>
+    gridwatch/v1/<district>/<substation>/<checkpoint>/<camera>/state                    (retained)
+    gridwatch/v1/<district>/<substation>/<checkpoint>/-/node/<node id>/state            (retained, last will)
+
+A missing site level is `-`. A node is no camera, so its camera level is `-` too.
+"""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+from gridwatch.bus.errors import BadTopicLevel, MalformedMessage
+from gridwatch.config.model import IDENTIFIER
+from gridwatch.domain import MISSING_LEVEL, IncidentKind, SitePath
+
+ROOT = "gridwatch/v1"
+_LEVEL = re.compile(IDENTIFIER)
+_LEVELS_OF_ROOT = ROOT.count("/") + 1
+
+
+class Channel(StrEnum):
+    """What can be subscribed to."""
+
+    INCIDENT = "incident"  # incident messages
+    EVIDENCE = "evidence"  # pictures of incidents
+    STATE = "state"  # retained state of cameras
+    NODE = "node"  # retained state of worker nodes
+
+
+_TAILS = {
+    Channel.INCIDENT: "+/incident/+",
+    Channel.EVIDENCE: "+/evidence/+",
+    Channel.STATE: "+/state",
+    Channel.NODE: f"{MISSING_LEVEL}/node/+/state",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CameraPath:
+    """A camera and the site it hangs on."""
+
+    site: SitePath
+    camera: str
+
+    def __str__(self) -> str:
+        """CloudEvents source: `/district/substation/checkpoint/camera`, `-` for a missing level."""
+        return "/" + "/".join((*self.site.levels, self.camera))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class IncidentTopic:
+    """Where messages of one kind from one camera go."""
+
+    camera: CameraPath
+    kind: IncidentKind
+
+    def __str__(self) -> str:
+        return f"{_under(self.camera.site, self.camera.camera)}/incident/{self.kind}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EvidenceTopic:
+    """Where pictures of one incident go."""
+
+    camera: CameraPath
+    incident: UUID
+
+    def __str__(self) -> str:
+        return f"{_under(self.camera.site, self.camera.camera)}/evidence/{self.incident}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CameraStateTopic:
+    """Where a camera's latest state is kept."""
+
+    camera: CameraPath
+
+    def __str__(self) -> str:
+        return f"{_under(self.camera.site, self.camera.camera)}/state"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NodeStateTopic:
+    """Where a worker node's latest state is kept."""
+
+    site: SitePath
+    node: str
+
+    def __str__(self) -> str:
+        return f"{_under(self.site, None)}/node/{_level(self.node)}/state"
+
+
+Topic = IncidentTopic | EvidenceTopic | CameraStateTopic | NodeStateTopic
+
+
+def parse_topic(text: str) -> Topic:
+    """Read a topic of the contract. Raises MalformedMessage; building the result gives back the same text."""
+    levels = text.split("/")
+    if "/".join(levels[:_LEVELS_OF_ROOT]) != ROOT or len(levels) < _LEVELS_OF_ROOT + 4:
+        raise MalformedMessage("topic is not of this contract")
+    *site_levels, camera = levels[_LEVELS_OF_ROOT : _LEVELS_OF_ROOT + 4]
+    site = _site(site_levels)
+    tail = levels[_LEVELS_OF_ROOT + 4 :]
+    if camera == MISSING_LEVEL:
+        return _node_topic(site, tail)
+    return _camera_topic(CameraPath(site=site, camera=_received(camera)), tail)
+
+
+def _node_topic(site: SitePath, tail: list[str]) -> NodeStateTopic:
+    match tail:
+        case ["node", node, "state"]:
+            return NodeStateTopic(site=site, node=_received(node))
+    raise MalformedMessage("topic names neither a camera nor a node")
+
+
+def _camera_topic(camera: CameraPath, tail: list[str]) -> IncidentTopic | EvidenceTopic | CameraStateTopic:
+    match tail:
+        case ["incident", kind] if kind in set(IncidentKind):
+            return IncidentTopic(camera=camera, kind=IncidentKind(kind))
+        case ["incident", _]:
+            raise MalformedMessage("topic names an unknown kind of incident")
+        case ["evidence", incident]:
+            return EvidenceTopic(camera=camera, incident=_uuid(incident))
+        case ["state"]:
+            return CameraStateTopic(camera=camera)
+    raise MalformedMessage("topic names an unknown channel")
+
+
+def subscriptions(site: SitePath | None, *channels: Channel) -> tuple[str, ...]:
+    """Topic filters for the given channels (all when none is given) of a site and everything below it.
+
+    `None` is every district. Raises BadTopicLevel when the site cannot be part of a topic.
+    """
+    given = tuple(_level(part) for part in site.parts) if site else ()
+    places = "/".join((ROOT, *given, *("+",) * (3 - len(given))))
+    return tuple(f"{places}/{_TAILS[channel]}" for channel in (channels or tuple(Channel)))
+
+
+def _under(site: SitePath, camera: str | None) -> str:
+    levels = [level if level == MISSING_LEVEL else _level(level) for level in site.levels]
+    return "/".join((ROOT, *levels, MISSING_LEVEL if camera is None else _level(camera)))
+
+
+def _level(text: str) -> str:
+    if not _LEVEL.fullmatch(text):
+        raise BadTopicLevel(f"{text!r} cannot be a topic level: it must match {IDENTIFIER}")
+    return text
+
+
+def _received(text: str) -> str:
+    if not _LEVEL.fullmatch(text):
+        raise MalformedMessage("topic has a level that is not an identifier")
+    return text
+
+
+def _site(levels: list[str]) -> SitePath:
+    district, substation, checkpoint = (None if level == MISSING_LEVEL else _received(level) for level in levels)
+    if district is None or (checkpoint is not None and substation is None):
+        raise MalformedMessage("topic skips a level of the site")
+    return SitePath(district=district, substation=substation, checkpoint=checkpoint)
+
+
+def _uuid(text: str) -> UUID:
+    try:
+        value = UUID(text)
+    except ValueError as exc:
+        raise MalformedMessage("topic's incident id is not a UUID") from exc
+    if str(value) != text:
+        raise MalformedMessage("topic's incident id is not in canonical form")
+    return value
