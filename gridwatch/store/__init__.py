@@ -1,5 +1,13 @@
 """PostgreSQL and TimescaleDB: pool, migrations, named SQL. The only importer of psycopg."""
 
+from gridwatch.store.database import Database
 from gridwatch.store.errors import EvidenceAltered, EvidenceRefused, MigrationError, StoreError, StoreUnavailable
+from gridwatch.store.evidence import EvidenceFiles
+from gridwatch.store.figures import CaseCount, IncidentCount, Summary
+from gridwatch.store.gridindex import GridIndex
+from gridwatch.store.recording import Recording
 
-__all__ = ["EvidenceAltered", "EvidenceRefused", "MigrationError", "StoreError", "StoreUnavailable"]
+__all__ = [
+    "CaseCount", "Database", "EvidenceAltered", "EvidenceFiles", "EvidenceRefused", "GridIndex", "IncidentCount",
+    "MigrationError", "Recording", "StoreError", "StoreUnavailable", "Summary",
+]  # fmt: skip

@@ -1,0 +1,117 @@
+"""The store as a whole."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from uuid import UUID
+
+import structlog
+
+from gridwatch.domain import CameraHealth, CameraRecord, Clock, Grid, Position, SiteRecord, Unit
+from gridwatch.store.accounts import AccountStore, AuditStore
+from gridwatch.store.archive import IncidentStore
+from gridwatch.store.casebook import CaseStore
+from gridwatch.store.directory import DirectoryStore
+from gridwatch.store.errors import EvidenceRefused
+from gridwatch.store.events import EventLogStore
+from gridwatch.store.evidence import EvidenceFiles
+from gridwatch.store.figures import Figures
+from gridwatch.store.migrate import migrate
+from gridwatch.store.pool import Pool
+from gridwatch.store.queries import queries
+from gridwatch.store.recording import Recording
+from gridwatch.store.rows import health_row
+
+log = structlog.get_logger(__name__)
+
+_QUARANTINED_BYTES = 65_536
+"""As much of a bad message as is kept; a sound one is smaller."""
+
+
+class Database:
+    """PostgreSQL or TimescaleDB, and the evidence files beside it. For one event loop.
+
+    Its parts satisfy the ports of `gridwatch.api`. Every method raises StoreUnavailable when the database cannot answer
+    (trying again may help) and StoreError when it refuses. Open it before use; its owner closes it.
+    """
+
+    def __init__(self, *, dsn: str, pool_size: int, clock: Clock, evidence_dir: Path) -> None:
+        self._clock = clock
+        self._pool = Pool(dsn, pool_size)
+        self._sql = queries("recording")
+        self.files = EvidenceFiles(evidence_dir)
+        self.directory = DirectoryStore(self._pool)
+        self.archive = IncidentStore(self._pool, self.files)
+        self.events = EventLogStore(self._pool, clock)
+        self.cases = CaseStore(self._pool)
+        self.accounts = AccountStore(self._pool, clock)
+        self.audit = AuditStore(self._pool)
+        self.figures = Figures(self._pool)
+
+    async def migrate(self) -> list[str]:
+        """Bring the schema up to date; the names of the migrations applied now. Needs no `open`."""
+        return await migrate(self._pool.dsn, self._clock)
+
+    async def open(self) -> None:
+        """Connect to a migrated database and load the grids."""
+        await self._pool.open()
+        try:
+            await self.directory.load_grids()
+        except BaseException:
+            await self._pool.close()
+            raise
+
+    async def close(self) -> None:
+        """Stop listening and disconnect. May be called again."""
+        await self.events.close()
+        await self._pool.close()
+
+    async def sync_directory(
+        self,
+        sites: Sequence[SiteRecord],
+        cameras: Sequence[CameraRecord],
+        grids: Sequence[Grid],
+        units: Sequence[Unit],
+    ) -> None:
+        """Make the directory what the configuration says; see `DirectoryStore.sync`."""
+        await self.directory.sync(sites, cameras, grids, units)
+
+    def locate(self, position: Position) -> Grid | None:
+        """The grid that contains `position`, None outside every grid."""
+        return self.directory.locate(position)
+
+    @asynccontextmanager
+    async def recording(self) -> AsyncIterator[Recording]:
+        """One transaction for a batch. Leaving it commits and tells the live stream; an exception undoes all of it."""
+        async with self._pool.transaction("cannot record incidents") as connection:
+            recording = Recording(connection, self.directory, self._clock.now())
+            yield recording
+            await recording.finish()
+
+    async def store_evidence(self, incident: UUID, sha256: str, data: bytes) -> bool:
+        """Keep evidence bytes, whether or not the incident is known yet.
+
+        False when they do not have that hash: they are then quarantined instead.
+        """
+        try:
+            await self.files.put(sha256, data)
+        except EvidenceRefused as error:
+            await self.quarantine(f"evidence/{incident}", data, str(error))
+            return False
+        return True
+
+    async def quarantine(self, topic: str, payload: bytes, reason: str) -> None:
+        """Set aside a message that cannot be used: its first 64 KiB; the newest ten thousand are kept."""
+        parameters = {
+            "at": self._clock.now(),
+            "topic": topic.replace("\0", "\N{REPLACEMENT CHARACTER}"),
+            "payload": payload[:_QUARANTINED_BYTES],
+            "bytes": len(payload),
+            "reason": reason.replace("\0", "\N{REPLACEMENT CHARACTER}"),
+        }
+        await self._pool.execute(self._sql["set_aside"], parameters)
+        log.warning("message_quarantined", topic=topic, bytes=len(payload), reason=reason)
+
+    async def save_health(self, health: CameraHealth) -> None:
+        """Keep the latest report of a camera; an older one than the stored changes nothing."""
+        await self._pool.execute(self._sql["keep_health"], health_row(health))

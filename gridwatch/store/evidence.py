@@ -1,0 +1,87 @@
+"""Evidence bytes as files named by their hash."""
+
+import asyncio
+import contextlib
+import hashlib
+import os
+import re
+import tempfile
+from pathlib import Path
+
+from gridwatch.store.errors import EvidenceAltered, EvidenceRefused, StoreUnavailable
+
+_HASH = re.compile(r"^[0-9a-f]{64}$")
+
+
+class EvidenceFiles:
+    """Files under `directory`, one per content: `ab/abcd...`. Safe for several threads and processes.
+
+    A file is complete or absent: it is written aside, flushed to the disk and renamed. Its name is the SHA-256 of its
+    bytes, checked when it is written and every time it is read.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    async def put(self, sha256: str, data: bytes) -> None:
+        """Keep `data`; it is on the disk when this returns, and keeping it again changes nothing.
+
+        Raises EvidenceRefused when `data` does not have that hash, StoreUnavailable when the disk refuses.
+        """
+        if not _HASH.match(sha256):
+            raise EvidenceRefused(f"{sha256[:80]!r} is not a SHA-256 in lower-case hex")
+        await asyncio.to_thread(self._write, sha256, data)
+
+    async def get(self, sha256: str) -> bytes | None:
+        """The bytes, None when not there. Raises EvidenceAltered when they no longer have the hash."""
+        return await asyncio.to_thread(self._read, sha256) if _HASH.match(sha256) else None
+
+    def path(self, sha256: str) -> Path:
+        """Where the file of that hash is or would be."""
+        return self._directory / sha256[:2] / sha256
+
+    def _write(self, sha256: str, data: bytes) -> None:
+        found = hashlib.sha256(data).hexdigest()
+        if found != sha256:
+            raise EvidenceRefused(f"evidence announced as {sha256} has the hash {found}")
+        path = self.path(sha256)
+        try:
+            # One that was damaged on the disk is replaced by the genuine bytes.
+            if path.exists() and path.read_bytes() == data:
+                return
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _write_durably(path, data)
+        except OSError as error:
+            raise StoreUnavailable(f"cannot keep evidence in {path.parent}: {error}") from error
+
+    def _read(self, sha256: str) -> bytes | None:
+        path = self.path(sha256)
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise StoreUnavailable(f"cannot read evidence {path}: {error}") from error
+        found = hashlib.sha256(data).hexdigest()
+        if found != sha256:
+            raise EvidenceAltered(f"evidence {path} now has the hash {found}: it was changed after it was stored")
+        return data
+
+
+def _write_durably(path: Path, data: bytes) -> None:
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(name, path)  # noqa: PTH105 (both names are at hand as strings and paths; this is the atomic one)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            Path(name).unlink()
+        raise
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)

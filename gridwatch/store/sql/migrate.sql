@@ -1,0 +1,32 @@
+-- The list of what was applied.
+
+-- name: unlimited
+SET statement_timeout = 0
+
+-- name: lock
+SELECT pg_advisory_xact_lock(%(key)s)
+
+-- name: create_list
+CREATE TABLE IF NOT EXISTS migration (
+    name       text PRIMARY KEY,
+    sha256     text NOT NULL,
+    applied_at timestamptz NOT NULL
+)
+
+-- name: applied
+SELECT name, sha256 FROM migration
+
+-- name: record
+INSERT INTO migration (name, sha256, applied_at) VALUES (%(name)s, %(sha256)s, %(at)s)
+ON CONFLICT (name) DO UPDATE SET sha256 = excluded.sha256, applied_at = excluded.applied_at
+
+-- name: timescale
+-- Without the preload, CREATE EXTENSION would end the session. An unprivileged user does not see that setting, and could
+-- not make the extension either: then an administrator makes it beforehand.
+SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'timescaledb') AS installed,
+    EXISTS (SELECT FROM pg_available_extensions WHERE name = 'timescaledb')
+    AND EXISTS (SELECT FROM pg_settings WHERE name = 'shared_preload_libraries' AND setting LIKE '%timescaledb%')
+    AS installable
+
+-- name: create_timescale
+CREATE EXTENSION IF NOT EXISTS timescaledb

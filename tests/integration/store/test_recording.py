@@ -1,0 +1,135 @@
+"""Messages in: once each, in commit order, the current state right whatever order they come in."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from gridwatch.domain import EventRecord, IncidentFilter, Phase, SystemClock
+from gridwatch.store import Database, StoreError
+from tests.integration.store.build import DISTRICT, INSIDE, OUTSIDE, fill_directory, incident, picture, record
+
+ALL = IncidentFilter(scope=DISTRICT)
+
+
+async def test_a_message_comes_back_as_it_was(database: Database) -> None:
+    await fill_directory(database)
+    sent = incident(evidence=[picture()])
+    assert await record(database, sent) == [sent]
+    [event] = await database.events.events(0, 10, ALL, 10)
+    assert event == EventRecord(cursor=1, incident=sent, grid="g1", case=None)
+    assert [r.incident for r in await database.archive.incidents(ALL, None, 10)] == [sent]
+    assert await database.archive.history(sent.id) == [event]
+
+
+async def test_only_new_messages_are_returned_in_the_order_given(database: Database) -> None:
+    first, second, third = incident("b"), incident("a"), incident("a", seq=1)
+    assert await record(database, first, second, first) == [first, second]
+    assert await record(database, third, second, first) == [third]
+    assert await database.events.head() == 3
+    assert await database.figures.message_ids() == {(i.id, i.seq) for i in (first, second, third)}
+
+
+async def test_an_update_that_arrives_late_does_not_reopen_a_cleared_incident(database: Database) -> None:
+    await record(database, incident(), incident(seq=3, phase=Phase.CLEARED))
+    await record(database, incident(seq=2))
+    [now] = await database.archive.incidents(ALL, None, 10)
+    assert (now.incident.phase, now.incident.seq) == (Phase.CLEARED, 3)
+    # Nor one that wrongly follows it.
+    await record(database, incident(seq=4))
+    [now] = await database.archive.incidents(ALL, None, 10)
+    assert now.incident.phase is Phase.CLEARED
+    history = await database.archive.history(incident().id)
+    assert [e.incident.seq for e in history] == [0, 2, 3, 4]
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
+async def test_the_highest_seq_is_the_state_in_any_order(database: Database, order: tuple[int, ...]) -> None:
+    for seq in order:
+        assert await record(database, incident(seq=seq)) == [incident(seq=seq)]
+    [now] = await database.archive.incidents(ALL, None, 10)
+    assert now.incident == incident(seq=2)
+
+
+async def test_a_batch_that_fails_leaves_nothing(database: Database) -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with database.recording() as recording:
+            await recording.add_messages([incident()])
+            raise ZeroDivisionError
+    assert await database.events.head() == 0
+    assert await database.archive.incidents(ALL, None, 10) == []
+    assert await record(database, incident()) == [incident()]
+
+
+async def test_a_message_that_moves_its_incident_in_time_is_left_out_and_named(database: Database) -> None:
+    from dataclasses import replace
+
+    await record(database, incident())
+    moved = replace(incident(seq=1), occurred_at=incident().occurred_at + timedelta(hours=1))
+    async with database.recording() as recording:
+        assert await recording.add_messages([moved, incident(seq=2)]) == [incident(seq=2)]
+        assert recording.contradicting == [moved]
+    # And it may not hide as a duplicate of one that is there.
+    assert [e.incident.seq for e in await database.archive.history(incident().id)] == [0, 2]
+
+
+async def test_a_message_the_database_cannot_hold_is_a_store_error_not_an_outage(database: Database) -> None:
+    from dataclasses import replace
+
+    from gridwatch.store import StoreUnavailable
+
+    with pytest.raises(StoreError) as caught:
+        await record(database, replace(incident(), rule="nul\0"))
+    assert not isinstance(caught.value, StoreUnavailable)
+    assert await record(database, incident()) == [incident()]
+
+
+async def test_places_get_the_grid_that_holds_them(database: Database) -> None:
+    await fill_directory(database)
+    await record(database, incident("in", position=INSIDE), incident("out", position=OUTSIDE))
+    events = await database.events.events(0, 10, ALL, 10)
+    assert [e.grid for e in events] == ["g1", None]
+
+
+async def test_concurrent_recorders_give_a_reader_every_message_once_and_in_order(database_dsn, tmp_path) -> None:
+    """Four recorders, 200 messages each, in overlapping batches; a reader pages along the head it is told."""
+    writers = [Database(dsn=database_dsn, pool_size=2, clock=SystemClock(), evidence_dir=tmp_path) for _ in range(4)]
+    reader = Database(dsn=database_dsn, pool_size=2, clock=SystemClock(), evidence_dir=tmp_path)
+    for one in (*writers, reader):
+        await one.open()
+    shared = [incident(f"shared-{n}", seq=s) for n in range(10) for s in range(2)]
+    own = {w: [incident(f"{w}-{n}", at=timedelta(seconds=n)) for n in range(180)] for w in range(4)}
+    total = 4 * 180 + len(shared)
+    returned: list[object] = []
+
+    async def write(index: int) -> None:
+        mine = own[index]
+        for start in range(0, 180, 9):
+            # Every recorder also gets the shared ones, in its own order: a redelivery to another recorder.
+            again = shared[start // 9 : start // 9 + 1] if index % 2 else shared[19 - start // 9 : 20 - start // 9]
+            returned.extend(await record(writers[index], *again, *mine[start : start + 9]))
+
+    async def read() -> list[EventRecord]:
+        seen: list[EventRecord] = []
+        cursor = 0
+        while len(seen) < total:
+            head = await reader.events.wait(cursor, 5.0)
+            page = await reader.events.events(cursor, head, ALL, 50)
+            seen += page
+            cursor = page[-1].cursor if page else head
+        return seen
+
+    try:
+        async with asyncio.timeout(60):
+            reading = asyncio.create_task(read())
+            await asyncio.gather(*(write(index) for index in range(4)))
+            seen = await reading
+    finally:
+        for one in (*writers, reader):
+            await one.close()
+    assert [e.cursor for e in seen] == list(range(1, total + 1))
+    assert len({(e.incident.id, e.incident.seq) for e in seen}) == total
+    assert len(returned) == total
+    for index in range(4):
+        ids = [i.id for i in own[index]]
+        assert [e.incident.id for e in seen if e.incident.id in set(ids)] == ids
