@@ -6,7 +6,6 @@ import secrets
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 import structlog
 
@@ -24,6 +23,7 @@ _REASONS = {
     200: "OK", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found", 454: "Session Not Found",
     455: "Method Not Valid in This State", 461: "Unsupported Transport", 501: "Not Implemented",
 }  # fmt: skip
+_TARGET = re.compile(r"rtsp://[^/]+/([^/?]+)(?:/track1)?/?(?:\?.*)?", re.IGNORECASE)
 _PUBLIC = "OPTIONS, DESCRIBE, SETUP, PLAY, GET_PARAMETER, TEARDOWN"
 
 
@@ -193,8 +193,8 @@ class _Connection:
 
     def _named(self, target: str) -> Channel | None:
         """The channel of `rtsp://host/<camera id>[/track1]`."""
-        parts = urlsplit(target).path.strip("/").split("/")
-        return self._server.channels.get(parts[0]) if parts[1:] in ([], ["track1"]) else None
+        path = _TARGET.fullmatch(target)
+        return self._server.channels.get(path[1]) if path else None
 
     def _describe(self, request: Request, channel: Channel) -> Response:
         if channel.fault is Fault.NO_VIDEO:

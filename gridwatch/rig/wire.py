@@ -74,7 +74,7 @@ async def _read_message(first: bytes, reader: asyncio.StreamReader) -> Request:
         raise MessageError("the head is not UTF-8") from error
     start, *lines = head.strip().split("\r\n")
     parts = start.split(" ")
-    if len(parts) != 3:
+    if len(parts) != 3 or not parts[2].startswith(("HTTP/1.", "RTSP/1.")):
         raise MessageError("the first line is not METHOD TARGET VERSION")
     headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     if "transfer-encoding" in headers:
