@@ -1,0 +1,88 @@
+"""The owner of one camera's connection: runs it, watches it, and says why it ended."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+
+import structlog
+
+from gridwatch.config.model import CameraConfig
+from gridwatch.domain import CameraState, Clock, Frame
+from gridwatch.ingest.errors import StreamStalled
+from gridwatch.ingest.session import Outlets, Session
+from gridwatch.ingest.tally import ReaderTally
+
+log = structlog.get_logger(__name__)
+
+STALL_SECONDS = 10.0
+"""Without a picture for this long a stream is given up."""
+_FAREWELL_SECONDS = 0.5
+"""How long a stopped reader waits for its connection to close; a silent one closes by itself soon after."""
+
+
+class Reader:
+    """Reads one camera. `run_once` belongs to one thread at a time; `stop` may be called from any.
+
+    The connection lives in a thread of its own, since the library cannot be interrupted: so a reader can be stopped,
+    and a stall noticed, while that thread still waits for the camera. It ends by itself within `rtsp.READ_SECONDS`
+    (while connecting, within the limits of `rtsp` and `onvif`), and hands out nothing in the meantime.
+    """
+
+    def __init__(
+        self,
+        camera: CameraConfig,
+        clock: Clock,
+        emit: Callable[[Frame], None],
+        on_state: Callable[[CameraState, str], None],
+        tally: ReaderTally,
+        *,
+        stall_seconds: float = STALL_SECONDS,
+    ) -> None:
+        """`emit` and `on_state` (CONNECTING, then UP at the first picture) must not block; `tally` outlives readers."""
+        self._camera = camera
+        self._clock = clock
+        self._outlets = Outlets(emit=emit, on_state=on_state, tally=tally)
+        self._stall_seconds = stall_seconds
+        self._stopped = threading.Event()
+        self._wake = threading.Event()
+
+    def run_once(self) -> None:
+        """Connect and emit frames until the stream ends. Returns only after `stop`.
+
+        Otherwise raises why there are no more frames: CameraRefused, CameraUnreachable, NoVideo, StreamStalled,
+        StreamEnded or UnreadableFile. Call it again to reconnect; when, is the caller's business.
+        """
+        if self._stopped.is_set():
+            return
+        self._wake.clear()
+        self._outlets.on_state(CameraState.CONNECTING, "")
+        session = Session(self._camera, self._clock, self._outlets)
+        thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"read-{self._camera.id}")
+        reading = thread.submit(session.read)
+        reading.add_done_callback(lambda _: self._wake.set())
+        thread.shutdown(wait=False)
+        try:
+            self._watch(session, reading)
+        finally:
+            session.abandon()
+            if wait({reading}, _FAREWELL_SECONDS).not_done:
+                log.info("connection_still_closing", camera=self._camera.id)
+
+    def stop(self) -> None:
+        """End `run_once` now and for good; it returns within a second, and a frame may still come until it has."""
+        self._stopped.set()
+        self._wake.set()
+
+    def _watch(self, session: Session, reading: Future[None]) -> None:
+        """Until the connection ends, stalls or is stopped. Raises what it raised."""
+        while not self._stopped.is_set():
+            if reading.done():
+                reading.result()
+                return
+            if session.silent_seconds() >= self._stall_seconds:
+                raise StreamStalled(
+                    self._camera.id,
+                    f"no picture for {self._stall_seconds:g} s",
+                    "it is tried again; check its network and its encoder if it repeats",
+                )
+            self._wake.wait(min(1.0, self._stall_seconds / 4))

@@ -1,0 +1,63 @@
+"""What the reader of one camera has done since it was made."""
+
+import threading
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TallySnapshot:
+    """The counters at one moment. All but the last grow for the life of the reader."""
+
+    decoded: int = 0
+    """Pictures decoded."""
+    emitted: int = 0
+    """Frames handed on."""
+    decode_errors: int = 0
+    """Packets or pictures that could not be decoded whole."""
+    connections: int = 0
+    """Times a stream was opened."""
+    bytes: int = 0
+    """Bytes of video received."""
+    clock_drift_seconds: float | None = None
+    """The camera's clock minus ours, as its latest RTCP sender report has it; None until one arrived."""
+
+    @property
+    def reconnects(self) -> int:
+        """Times a stream was opened again after the first."""
+        return max(0, self.connections - 1)
+
+
+class ReaderTally:
+    """Thread-safe counters: one reader writes, anybody takes snapshots."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._now = TallySnapshot()
+
+    def packet(self, *, size: int, decoded: int, errors: int) -> None:
+        """One packet of `size` bytes came, `decoded` pictures and `errors` errors with it."""
+        with self._lock:
+            now = self._now
+            self._now = replace(
+                now, bytes=now.bytes + size, decoded=now.decoded + decoded, decode_errors=now.decode_errors + errors
+            )
+
+    def emitted(self) -> None:
+        """One frame was handed on."""
+        with self._lock:
+            self._now = replace(self._now, emitted=self._now.emitted + 1)
+
+    def connected(self) -> None:
+        """A stream was opened."""
+        with self._lock:
+            self._now = replace(self._now, connections=self._now.connections + 1)
+
+    def clock_drift(self, seconds: float) -> None:
+        """The camera's clock is ahead of ours by `seconds` (behind when negative)."""
+        with self._lock:
+            self._now = replace(self._now, clock_drift_seconds=seconds)
+
+    def snapshot(self) -> TallySnapshot:
+        """The counters now, consistent with each other."""
+        with self._lock:
+            return self._now
