@@ -116,13 +116,15 @@ def fixed_pictures() -> list[Path]:
 
 def read_golden(input_size: str) -> dict[str, tuple[Detection, ...]]:
     """The fp32 model's detections at `input_size` (like `256x416`) on the fixed pictures."""
-    pictures = json.loads(GOLDEN.read_text(encoding="utf-8"))[input_size]["pictures"]
+    golden = json.loads(GOLDEN.read_text(encoding="utf-8"))
+    if input_size not in golden:
+        raise typer.BadParameter(f"no golden detections for {input_size}, only for {', '.join(golden)}")
     return {
         name: tuple(
             Detection(box=Box(**dict(zip(("x1", "y1", "x2", "y2"), box, strict=True))), label=label, score=score)
             for label, score, box in rows
         )
-        for name, rows in pictures.items()
+        for name, rows in golden[input_size]["pictures"].items()
     }
 
 
@@ -159,7 +161,7 @@ def main(
     ] = False,
 ) -> None:
     """Check int8 weights against the fp32 model's detections on fixed pictures; exit 1 on disagreement."""
-    files = _packaged() if not weights else {size: Path(file) for size, _, file in (w.partition("=") for w in weights)}
+    files = _named(weights) if weights else packaged_files()
     if write:
         write_golden(files)
         typer.echo(f"wrote {GOLDEN}")
@@ -171,7 +173,18 @@ def main(
         raise typer.Exit(1)
 
 
-def _packaged() -> dict[str, Path]:
+def _named(weights: Sequence[str]) -> dict[str, Path]:
+    files = {}
+    for one in weights:
+        input_size, equals, file = one.partition("=")
+        if not equals or not Path(file).is_file():
+            raise typer.BadParameter(f"{one!r} is not HxW=FILE with a file that exists, like 416x416=model.onnx")
+        files[input_size] = Path(file)
+    return files
+
+
+def packaged_files() -> dict[str, Path]:
+    """The packaged int8 files by input size."""
     manifest, _ = read_manifest(PACKAGED_WEIGHTS)
     return {f"{one.input[0]}x{one.input[1]}": PACKAGED_WEIGHTS / one.file for one in manifest.files}
 
