@@ -6,6 +6,7 @@ out who is already running.
 
 import base64
 import hashlib
+import importlib.util
 import os
 import secrets
 import shutil
@@ -14,10 +15,10 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
 
 import structlog
 from pydantic import SecretStr
@@ -51,10 +52,9 @@ persistent_client_expiration 30d
 max_inflight_messages 200
 max_queued_messages 1000000
 message_size_limit {limit}
-log_dest file {folder}/mosquitto.log
+log_dest stderr
 log_type error
 log_type warning
-log_type notice
 """
 _RUMQTTD = """\
 id = 0
@@ -89,15 +89,6 @@ class BrokerKind(StrEnum):
     EMBEDDED = "embedded"  # rumqttd from the iotcore wheel, a child process, not durable
 
 
-class _Child(Protocol):
-    @property
-    def pid(self) -> int: ...
-
-    def poll(self) -> int | None: ...
-
-    def stop(self, timeout: float) -> None: ...
-
-
 @dataclass(frozen=True, kw_only=True)
 class RunningBroker:
     """A broker that runs until `close`, or until this process ends, however it ends."""
@@ -105,13 +96,17 @@ class RunningBroker:
     kind: BrokerKind
     config: BrokerConfig
     """How to reach it, with the generated account."""
-    pid: int
-    child: _Child
+    child: "_Child"
 
     @property
     def address(self) -> str:
         """`mqtt://127.0.0.1:port`, without the account."""
         return self.config.url
+
+    @property
+    def pid(self) -> int | None:
+        """Its process id."""
+        return self.child.pid
 
     def close(self, timeout: float) -> None:
         """Stop it, by force once `timeout` seconds have passed, and wait. Safe to call twice."""
@@ -125,21 +120,18 @@ def start_broker(
 
     `port` None takes a free one; `kind` None takes Mosquitto where it is installed. Raises BrokerStartFailed.
     """
-    mosquitto = shutil.which("mosquitto", path=_SEARCH_PATH)
-    if kind is None:
-        kind = BrokerKind.MOSQUITTO if mosquitto else BrokerKind.EMBEDDED
-    if kind is BrokerKind.MOSQUITTO and not mosquitto:
-        raise BrokerStartFailed("Mosquitto is not installed (Debian: apt install mosquitto)")
     folder = (data_dir / "broker").resolve()
     folder.mkdir(parents=True, exist_ok=True)
+    if kind is None:
+        kind = BrokerKind.MOSQUITTO if _mosquitto() else BrokerKind.EMBEDDED
     password = _password(folder)
     for attempt in range(1, _TRIES + 1):
-        taken = port or _free_port()
+        chosen = port or _free_port()
+        command = (_mosquitto_command if kind is BrokerKind.MOSQUITTO else _rumqttd_command)(folder, chosen, password)
+        child = _Child(command, folder / "broker.log")
         try:
-            child = _Mosquitto(str(mosquitto), folder, taken, password) if mosquitto and (
-                kind is BrokerKind.MOSQUITTO
-            ) else _Embedded(folder, taken, password)  # fmt: skip
-            _wait_until_listening(child, taken, clock)
+            child.start()
+            _wait_until_listening(child, chosen, clock)
         except BrokerStartFailed as exc:
             if port is not None or attempt == _TRIES:
                 raise
@@ -147,47 +139,77 @@ def start_broker(
             continue
         if kind is BrokerKind.EMBEDDED:
             log.warning("broker_is_not_durable", kind=str(kind), remedy="install Mosquitto")
-        log.info("broker_started", kind=str(kind), port=taken, pid=child.pid)
-        url = f"mqtt://127.0.0.1:{taken}"
+        log.info("broker_started", kind=str(kind), port=chosen, pid=child.pid)
+        url = f"mqtt://127.0.0.1:{chosen}"
         config = BrokerConfig(url=url, username=_USER, password=SecretStr(password))
-        return RunningBroker(kind=kind, config=config, pid=child.pid, child=child)
+        return RunningBroker(kind=kind, config=config, child=child)
     raise AssertionError("the loop returns or raises")
 
 
-class _Mosquitto:
-    """Mosquitto, owned by a thread of its own.
+def _mosquitto() -> str | None:
+    return shutil.which("mosquitto", path=_SEARCH_PATH)
 
-    The kernel sends the parent-death signal when the *thread* that started the child ends, so the thread that starts it
-    stays for as long as it runs; it also notices when the broker dies by itself.
+
+def _mosquitto_command(folder: Path, port: int, password: str) -> list[str]:
+    program = _mosquitto()
+    if program is None:
+        raise BrokerStartFailed("Mosquitto is not installed (Debian: apt install mosquitto)")
+    password_file = folder / "mosquitto.passwd"
+    _write_private(password_file, f"{_USER}:{_hashed(password)}\n")
+    # Only root may choose the user, and dropping root would drop the death signal of `_Child`.
+    user = "root" if os.geteuid() == 0 else "mosquitto"
+    text = _MOSQUITTO.format(port=port, password_file=password_file, folder=folder, limit=_MESSAGE_LIMIT, user=user)
+    config = folder / "mosquitto.conf"
+    _write_private(config, text)
+    return [program, "-c", str(config)]
+
+
+def _rumqttd_command(folder: Path, port: int, password: str) -> list[str]:
+    if importlib.util.find_spec("iotcore") is None:
+        raise BrokerStartFailed(
+            "neither Mosquitto (Debian: apt install mosquitto) nor iotcore (pip install 'gridwatch[demo]') is installed"
+        )
+    config = folder / "rumqttd.toml"
+    _write_private(config, _RUMQTTD.format(port=port, limit=_MESSAGE_LIMIT, user=_USER, password=password))
+    # CRITICAL: rumqttd wraps every packet in a span of level ERROR.
+    return [sys.executable, "-m", "iotcore", "--config", str(config), "--log-level", "CRITICAL"]
+
+
+class _Child:
+    """A process owned by a thread of its own, which waits for it and so notices when it dies by itself.
+
+    The kernel sends the parent-death signal when the *thread* that started the child ends, so the caller's will not do.
+    A session of its own keeps a terminal's Ctrl-C away: the broker is stopped last, after those who still write to it.
     """
 
-    def __init__(self, program: str, folder: Path, port: int, password: str) -> None:
-        config = folder / "mosquitto.conf"
-        password_file = folder / "mosquitto.passwd"
-        _write_private(password_file, f"{_USER}:{_hashed(password)}\n")
-        user = "root" if os.geteuid() == 0 else _USER  # only root may choose; to drop root would drop the death signal
-        text = _MOSQUITTO.format(port=port, password_file=password_file, folder=folder, limit=_MESSAGE_LIMIT, user=user)
-        _write_private(config, text)
+    def __init__(self, command: Sequence[str], log_file: Path) -> None:
         setpriv = shutil.which("setpriv") if sys.platform == "linux" else None
-        wrapper = (setpriv, "--pdeathsig", "KILL", "--") if setpriv else ()
-        self._command = (*wrapper, program, "-c", str(config))
+        self._command = (setpriv, "--pdeathsig", "KILL", "--", *command) if setpriv else tuple(command)
+        self._log_file = log_file
         self._closing = False
         self._process: subprocess.Popen[bytes] | None = None
+        self._failure = ""
         self._started = threading.Event()
         self._keeper = threading.Thread(target=self._keep, name="broker-keeper", daemon=True)
+
+    def start(self) -> None:
+        """Start it. Raises BrokerStartFailed when the program cannot be run."""
         self._keeper.start()
         self._started.wait()
         if self._process is None:
-            raise BrokerStartFailed(f"cannot start {program}")
+            raise BrokerStartFailed(f"cannot run {self._command[0]}: {self._failure}")
 
     @property
-    def pid(self) -> int:
-        return self._process.pid if self._process else 0
+    def pid(self) -> int | None:
+        """Its process id."""
+        return self._process.pid if self._process else None
 
     def poll(self) -> int | None:
-        return self._process.poll() if self._process else 1
+        """Its exit code, None while it runs."""
+        return self._process.poll() if self._process else None
 
     def stop(self, timeout: float) -> None:
+        """SIGTERM, after `timeout` seconds SIGKILL, and wait. Safe to call twice."""
         self._closing = True
         process = self._process
         if process is None:
@@ -196,54 +218,25 @@ class _Mosquitto:
             process.send_signal(signal.SIGTERM)
         self._keeper.join(timeout)
         if self._keeper.is_alive():
-            log.warning("broker_killed", pid=process.pid, after=timeout)
+            log.warning("broker_killed", pid=process.pid, after_seconds=timeout)
             process.kill()
             self._keeper.join()
 
     def _keep(self) -> None:
         try:
-            process = subprocess.Popen(
-                self._command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-            )
+            with self._log_file.open("wb") as output:
+                process = subprocess.Popen(
+                    self._command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+                )
             self._process = process
         except OSError as exc:
-            log.error("broker_start_failed", reason=exc.strerror)  # noqa: TRY400  (the constructor raises)
+            self._failure = str(exc.strerror)
             return
         finally:
             self._started.set()
         code = process.wait()
         if not self._closing:
-            log.critical("broker_died", pid=process.pid, code=code)
-
-
-class _Embedded:
-    """rumqttd in a child that ends when its standard input closes, so it cannot outlive us."""
-
-    def __init__(self, folder: Path, port: int, password: str) -> None:
-        try:
-            from iotcore import Broker
-        except ImportError as exc:
-            raise BrokerStartFailed(
-                "neither Mosquitto (apt install mosquitto) nor iotcore (pip install 'gridwatch[demo]') is installed"
-            ) from exc
-        config = folder / "rumqttd.toml"
-        _write_private(config, _RUMQTTD.format(port=port, limit=_MESSAGE_LIMIT, user=_USER, password=password))
-        self._broker = Broker(config_path=str(config))
-        try:
-            self._broker.start(timeout=_START_SECONDS)
-        except (OSError, RuntimeError) as exc:
-            raise BrokerStartFailed(f"the embedded broker did not start: {exc}") from exc
-        self._pid = int(self._broker._process.pid)  # noqa: SLF001  (there is no public name for it)
-
-    @property
-    def pid(self) -> int:
-        return self._pid
-
-    def poll(self) -> int | None:
-        return None if self._broker.is_running else 1
-
-    def stop(self, timeout: float) -> None:
-        self._broker.stop(timeout)
+            log.critical("broker_died", pid=process.pid, exit=code, log_file=str(self._log_file))
 
 
 def _wait_until_listening(child: _Child, port: int, clock: Clock) -> None:
@@ -258,7 +251,7 @@ def _wait_until_listening(child: _Child, port: int, clock: Clock) -> None:
     code = child.poll()
     child.stop(1.0)
     why = f"ended with code {code}" if code is not None else f"did not listen within {_START_SECONDS:.0f} s"
-    raise BrokerStartFailed(f"the broker on port {port} {why}; see mosquitto.log in its data folder")
+    raise BrokerStartFailed(f"the broker on port {port} {why}; see broker.log in its folder")
 
 
 def _free_port() -> int:
