@@ -7,8 +7,8 @@ from hashlib import sha256
 from gridwatch.domain import (
     Box,
     CameraRecord,
-    Category,
     CaseStep,
+    Category,
     DetectorInfo,
     Evidence,
     Grid,

@@ -1,12 +1,13 @@
 """Messages in: once each, in commit order, the current state right whatever order they come in."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from gridwatch.domain import EventRecord, IncidentFilter, Phase, SystemClock
-from gridwatch.store import Database, StoreError
+from gridwatch.store import Database, StoreError, StoreUnavailable
 from tests.integration.store.build import DISTRICT, INSIDE, OUTSIDE, fill_directory, incident, picture, record
 
 ALL = IncidentFilter(scope=DISTRICT)
@@ -52,18 +53,19 @@ async def test_the_highest_seq_is_the_state_in_any_order(database: Database, ord
 
 
 async def test_a_batch_that_fails_leaves_nothing(database: Database) -> None:
-    with pytest.raises(ZeroDivisionError):
+    async def fail() -> None:
         async with database.recording() as recording:
             await recording.add_messages([incident()])
             raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await fail()
     assert await database.events.head() == 0
     assert await database.archive.incidents(ALL, None, 10) == []
     assert await record(database, incident()) == [incident()]
 
 
 async def test_a_message_that_moves_its_incident_in_time_is_left_out_and_named(database: Database) -> None:
-    from dataclasses import replace
-
     await record(database, incident())
     moved = replace(incident(seq=1), occurred_at=incident().occurred_at + timedelta(hours=1))
     async with database.recording() as recording:
@@ -74,10 +76,6 @@ async def test_a_message_that_moves_its_incident_in_time_is_left_out_and_named(d
 
 
 async def test_a_message_the_database_cannot_hold_is_a_store_error_not_an_outage(database: Database) -> None:
-    from dataclasses import replace
-
-    from gridwatch.store import StoreUnavailable
-
     with pytest.raises(StoreError) as caught:
         await record(database, replace(incident(), rule="nul\0"))
     assert not isinstance(caught.value, StoreUnavailable)
