@@ -5,6 +5,7 @@ ranges given here, but fields we do not know are ignored, so that a newer minor 
 Adding a required field, removing one or changing a meaning is a new version: a new topic root and new schema files.
 """
 
+import re
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Literal, Self
@@ -24,10 +25,14 @@ _SAFE_TEXT = r"^[^\x00-\x1f\x7f]*$"
 _SITE = r"^[a-z0-9][a-z0-9_.-]{0,62}(/[a-z0-9][a-z0-9_.-]{0,62}){0,2}$"
 
 
-def _text_only(value: object) -> object:
-    if isinstance(value, (int, float)):
-        raise ValueError("a time is written as RFC 3339 text")  # noqa: TRY004  (pydantic wants ValueError)
-    return value
+_RFC3339 = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})")
+
+
+def _as_rfc3339(value: object) -> object:
+    """Narrower than pydantic, which also reads numbers and other forms of ISO 8601."""
+    if isinstance(value, datetime) or (isinstance(value, str) and _RFC3339.fullmatch(value)):
+        return value
+    raise ValueError("a time is written as RFC 3339 text with its offset")
 
 
 Identifier = Annotated[str, Field(pattern=IDENTIFIER)]
@@ -36,7 +41,7 @@ Site = Annotated[str, Field(pattern=_SITE)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0, le=_INT32)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Time = Annotated[AwareDatetime, BeforeValidator(_text_only)]
+Time = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_as_rfc3339)]
 
 
 class WireModel(BaseModel):
