@@ -71,45 +71,48 @@ class _Reader:
 
     async def run(self) -> AsyncIterator[bytes]:
         """What to send, until the session ends or streams are to end."""
-        streams, clock = self.ctx.streams, self.ctx.clock
-        streams.open += 1
-        self.ctx.metrics.streams.inc()
-        self.sent_at = self.checked_at = clock.monotonic()
+        ctx = self.ctx
+        ctx.streams.open += 1
+        ctx.metrics.streams.inc()
+        self.sent_at = self.checked_at = ctx.clock.monotonic()
         try:
             yield format_sse_event(comment="gridwatch live stream", id=str(self.cursor), retry=RETRY_MS)
-            while not streams.closing:
+            while not ctx.streams.closing:
                 try:
-                    if not await self._session_lives():
-                        yield _comment("the session has ended; log in again", self.cursor)
-                        return
-                    batch = await self._next_batch()
+                    batch, cursor = await self._look()
+                    # After the wait and before sending: what is sent belongs to a session that lives.
+                    lives = await self._session_lives()
                 except StoreUnavailable as error:
                     log.warning("stream_waits_for_store", account=self.login.account.name, error=str(error))
-                    await streams.pause(OUTAGE_POLL_S)
-                    batch = []
+                    yield _comment("the database is away; waiting for it", self.cursor)
+                    await ctx.streams.pause(OUTAGE_POLL_S)
+                    continue
+                if not lives:
+                    yield _comment("the session has ended; log in again", self.cursor)
+                    return
                 for record in batch:
                     yield _message(record)
-                    self.ctx.metrics.stream_messages.inc()
+                    ctx.metrics.stream_messages.inc()
+                self.cursor = cursor
                 if batch:
-                    self.sent_at = clock.monotonic()
-                elif clock.monotonic() - self.sent_at >= self.ctx.settings.heartbeat_s:
+                    self.sent_at = ctx.clock.monotonic()
+                elif ctx.clock.monotonic() - self.sent_at >= ctx.settings.heartbeat_s:
                     yield _comment("heartbeat", self.cursor)
-                    self.sent_at = clock.monotonic()
+                    self.sent_at = ctx.clock.monotonic()
         finally:
-            streams.open -= 1
-            self.ctx.metrics.streams.dec()
+            ctx.streams.open -= 1
+            ctx.metrics.streams.dec()
 
-    async def _next_batch(self) -> list[EventRecord]:
-        """Messages after the cursor that match, and move the cursor past all that was looked at."""
+    async def _look(self) -> tuple[list[EventRecord], int]:
+        """Messages after the cursor that match, waiting for some for a while; and the cursor after them."""
         log_of_events, settings = self.ctx.services.log, self.ctx.settings
         timeout = min(settings.heartbeat_s, settings.session_check_s)
         head = await self.ctx.streams.until_closing(log_of_events.wait(self.cursor, timeout))
         if head is None or head <= self.cursor:
-            return []
+            return [], self.cursor
         batch = await log_of_events.events(self.cursor, head, self.where, BATCH)
         # A full batch may have more behind it; a short one means nothing else up to `head` matches.
-        self.cursor = batch[-1].cursor if len(batch) == BATCH else head
-        return batch
+        return batch, batch[-1].cursor if len(batch) == BATCH else head
 
     async def _session_lives(self) -> bool:
         now = self.ctx.clock.monotonic()
