@@ -15,7 +15,7 @@ READ_SECONDS = 2.0
 not shorter, since a broken off read may cut a packet that the network was merely slow to bring."""
 
 _FAST = {"probesize": "32"}
-"""First frame in 0.1 s instead of 1.9 s, where the SDP has the parameter sets."""
+"""First frame in 0.1 s instead of 1.9 s; the decoder finds what the SDP lacks in the first keyframe."""
 _COMMON = {"rtsp_transport": "tcp", "allowed_media_types": "video"}
 """No sound: nobody needs it, and with one track FFmpeg does not move the PTS at the first sender report."""
 
@@ -75,7 +75,11 @@ def _why_not(camera: str, url: str, error: av.FFmpegError) -> IngestError:
             return CameraRefused(camera, f"{where} refused the user name or password", "correct them")
         case av.error.HTTPNotFoundError():
             return NoVideo(camera, f"{where} has no stream of that path", "correct the path, or use onvif to find it")
-        case av.error.HTTPError() | av.error.HTTPClientError() | av.error.InvalidDataError():
+        case av.error.InvalidDataError():  # also when it closes the connection or falls silent in the dialogue
+            return CameraUnreachable(
+                camera, f"{where} gave no proper RTSP answer", "check its power and network, and that the port is RTSP"
+            )
+        case av.error.HTTPError() | av.error.HTTPClientError():
             return NoVideo(camera, f"{where} gives no stream ({error.strerror})", "check its video settings")
         case av.error.ExitError() | av.error.TimeoutError():
             return CameraUnreachable(
