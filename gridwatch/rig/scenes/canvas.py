@@ -79,7 +79,7 @@ def _blend(target: Image, colour: Image, mask: Image) -> None:
     target[...] = np.clip(target * (1 - alpha[..., None]) + over, 0, 255).astype(np.uint8)
 
 
-def _shrink(canvas: Image, size: tuple[int, int]) -> Floats:
+def _shrink(canvas: cv2.typing.MatLike, size: tuple[int, int]) -> Floats:
     """`canvas` at `size` (width, height), a little out of focus."""
     small = cv2.resize(canvas, size, interpolation=cv2.INTER_AREA).astype(np.float32)
     return np.asarray(cv2.GaussianBlur(small, (0, 0), _LENS_BLUR), dtype=np.float32)
