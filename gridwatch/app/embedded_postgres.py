@@ -30,6 +30,7 @@ SYSTEM_USER = "gridwatch-postgres"
 """PostgreSQL refuses to run as root; as root we run it as this user, made when missing."""
 DATABASE = "gridwatch"
 _START_SECONDS = 30.0
+_PREDECESSOR_SECONDS = 10.0
 _POLL_SECONDS = 0.02
 _SOCKET_PATH_LIMIT = 100
 """sun_path holds 108 bytes; the rest is for `/.s.PGSQL.5432`."""
@@ -157,7 +158,7 @@ def _initialise(cluster: Path, programs: Path, user: pwd.struct_passwd | None) -
 
 def _await_predecessor(cluster: Path, clock: Clock) -> None:
     """A server whose parent was killed needs a moment to end; one that stays belongs to somebody else."""
-    deadline = clock.monotonic() + 10.0
+    deadline = clock.monotonic() + _PREDECESSOR_SECONDS
     while (pid := _recorded_pid(cluster)) is not None and _is_postgres(pid):
         if clock.monotonic() >= deadline:
             raise EmbeddedPostgresError(f"{cluster} is in use by process {pid}: stop it, or use another data directory")
