@@ -245,7 +245,7 @@ def _faults(camera_id: str, where: str, operation: str) -> Iterator[None]:
             raise CameraRefused(camera_id, f"{where} refused the user name or password", "correct them") from error
         raise _not_onvif(camera_id, where, operation) from error
     # A page that is XML but no SOAP trips the library itself.
-    except (zeep.exceptions.Error, AttributeError, KeyError, TypeError, ValueError) as error:
+    except (zeep.exceptions.Error, AttributeError, LookupError, TypeError, ValueError) as error:
         raise _not_onvif(camera_id, where, operation) from error
 
 
@@ -254,6 +254,8 @@ def _from_fault(camera_id: str, where: str, operation: str, fault: zeep.exceptio
 
     if is_auth_error(fault):
         return CameraRefused(camera_id, f"{where} refused the user name or password", "correct them")
+    if fault.code is None:  # the library's word for an error page that is XML, but no SOAP
+        return _not_onvif(camera_id, where, operation)
     return NoVideo(camera_id, f"{where} cannot {operation} ({fault.message})", "use rtsp for this camera")
 
 

@@ -1,0 +1,274 @@
+"""Devices that answer ONVIF unlike the rig does: canned answers over real HTTP."""
+
+import re
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from pydantic import SecretStr
+from structlog.testing import capture_logs
+
+from gridwatch.config.model import OnvifSource
+from gridwatch.domain import FakeClock, SystemClock
+from gridwatch.ingest import CameraRefused, CameraUnreachable, NoVideo
+from gridwatch.ingest.onvif import OnvifStream, find_stream
+from gridwatch.rig import VirtualCamera
+from tests.fixtures.rig import PASSWORD, USERNAME, MakeRig
+from tests.integration.ingest.harness import everything_it_says
+
+DEVICE, MEDIA, TT = (
+    "http://www.onvif.org/ver10/device/wsdl",
+    "http://www.onvif.org/ver10/media/wsdl",
+    "http://www.onvif.org/ver10/schema",
+)
+_OPERATION = re.compile(rb"<(?:[\w-]+:)?Body[^>]*>\s*<(?:[\w-]+:)?(\w+)")
+
+
+@dataclass(frozen=True)
+class Canned:
+    """A whole HTTP answer."""
+
+    body: str
+    status: int = 200
+
+
+def soap(inner: str, status: int = 200) -> Canned:
+    namespaces = (
+        f'xmlns:s="http://www.w3.org/2003/05/soap-envelope" xmlns:tds="{DEVICE}" xmlns:trt="{MEDIA}" xmlns:tt="{TT}" '
+        'xmlns:ter="http://www.onvif.org/ver10/error"'
+    )
+    return Canned(f'<?xml version="1.0"?><s:Envelope {namespaces}><s:Body>{inner}</s:Body></s:Envelope>', status)
+
+
+def fault(subcode: str, reason: str, status: int = 400) -> Canned:
+    return soap(
+        f"<s:Fault><s:Code><s:Value>s:Sender</s:Value><s:Subcode><s:Value>{subcode}</s:Value></s:Subcode></s:Code>"
+        f'<s:Reason><s:Text xml:lang="en">{reason}</s:Text></s:Reason></s:Fault>',
+        status,
+    )
+
+
+def date_and_time(at: datetime | None) -> Canned:
+    utc = ""
+    if at is not None:
+        utc = (
+            f"<tt:UTCDateTime><tt:Time><tt:Hour>{at.hour}</tt:Hour><tt:Minute>{at.minute}</tt:Minute>"
+            f"<tt:Second>{at.second}</tt:Second></tt:Time><tt:Date><tt:Year>{at.year}</tt:Year>"
+            f"<tt:Month>{at.month}</tt:Month><tt:Day>{at.day}</tt:Day></tt:Date></tt:UTCDateTime>"
+        )
+    return soap(
+        "<tds:GetSystemDateAndTimeResponse><tds:SystemDateAndTime><tt:DateTimeType>Manual</tt:DateTimeType>"
+        f"<tt:DaylightSavings>true</tt:DaylightSavings>{utc}</tds:SystemDateAndTime>"
+        "</tds:GetSystemDateAndTimeResponse>"
+    )
+
+
+def profile(token: str, codec: str, width: int, height: int) -> str:
+    return (
+        f'<trt:Profiles token="{token}"><tt:Name>{token}</tt:Name><tt:VideoEncoderConfiguration token="v">'
+        f"<tt:Name>v</tt:Name><tt:UseCount>1</tt:UseCount><tt:Encoding>{codec}</tt:Encoding><tt:Resolution>"
+        f"<tt:Width>{width}</tt:Width><tt:Height>{height}</tt:Height></tt:Resolution><tt:Quality>5</tt:Quality>"
+        "</tt:VideoEncoderConfiguration></trt:Profiles>"
+    )
+
+
+def profiles(*inner: str) -> Canned:
+    return soap(f"<trt:GetProfilesResponse>{''.join(inner)}</trt:GetProfilesResponse>")
+
+
+def stream_uri(uri: str) -> Canned:
+    return soap(
+        f"<trt:GetStreamUriResponse><trt:MediaUri><tt:Uri>{uri}</tt:Uri><tt:InvalidAfterConnect>false"
+        "</tt:InvalidAfterConnect><tt:InvalidAfterReboot>false</tt:InvalidAfterReboot><tt:Timeout>PT0S</tt:Timeout>"
+        "</trt:MediaUri></trt:GetStreamUriResponse>"
+    )
+
+
+def services(media: str) -> Canned:
+    return soap(
+        "<tds:GetServicesResponse><tds:Service>"
+        f"<tds:Namespace>{MEDIA}</tds:Namespace><tds:XAddr>{media}</tds:XAddr>"
+        "<tds:Version><tt:Major>2</tt:Major><tt:Minor>6</tt:Minor></tds:Version></tds:Service></tds:GetServicesResponse>"
+    )
+
+
+INFORMATION = soap(
+    "<tds:GetDeviceInformationResponse><tds:Manufacturer>Acme</tds:Manufacturer><tds:Model>Eye</tds:Model>"
+    "<tds:FirmwareVersion>1.2</tds:FirmwareVersion><tds:SerialNumber>0042</tds:SerialNumber>"
+    "<tds:HardwareId>7</tds:HardwareId></tds:GetDeviceInformationResponse>"
+)
+
+Serve = Callable[[Mapping[str, Canned]], str]
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """`serve(answers by operation) -> device URL`; what has no answer is not supported. Port 0 in answers is ours."""
+    servers: list[tuple[ThreadingHTTPServer, threading.Thread]] = []
+
+    def start(answers: Mapping[str, Canned]) -> str:
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                request = self.rfile.read(int(self.headers["Content-Length"]))
+                found = _OPERATION.search(request)
+                name = found[1].decode() if found else ""
+                answer = answers.get(name, answers.get("*", fault("ter:ActionNotSupported", f"no {name}", 500)))
+                body = answer.body.replace(":0/", f":{self.server.server_port}/").encode()
+                self.send_response(answer.status)
+                self.send_header("Content-Type", "application/soap+xml; charset=utf-8")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), name="canned-onvif")
+        thread.start()
+        servers.append((server, thread))
+        return f"http://127.0.0.1:{server.server_port}/strange/path/device"
+
+    yield start
+    for server, thread in servers:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def usual(**changes: Canned) -> dict[str, Canned]:
+    """A well-behaved device behind NAT: it names itself by an address of its own network."""
+    return {
+        "GetSystemDateAndTime": date_and_time(FakeClock().now()),
+        "GetServices": services("http://192.168.1.64:0/onvif/Media"),
+        "GetDeviceInformation": INFORMATION,
+        "GetProfiles": profiles(profile("main", "H264", 1920, 1080), profile("sub", "H264", 704, 576)),
+        "GetStreamUri": stream_uri("rtsp://192.168.1.64:554/sub?x=1&amp;y=2"),
+    } | changes
+
+
+async def find(url: str, *, username: str | None = "admin") -> OnvifStream:
+    password = SecretStr("pw-secret") if username else None
+    return await find_stream("gate-3", OnvifSource(url=url, username=username, password=password), FakeClock())
+
+
+async def test_a_camera_behind_nat_is_reached_where_it_was_found(serve: Serve) -> None:
+    with capture_logs() as logs:
+        stream = await find(serve(usual()))
+    assert stream.stream_url == "rtsp://127.0.0.1:554/sub?x=1&y=2"
+    assert (stream.profile.token, stream.profile.width, stream.profile.height) == ("sub", 704, 576)
+    assert (stream.make, stream.model, stream.firmware, stream.serial) == ("Acme", "Eye", "1.2", "0042")
+    rewritten = [
+        (entry["told"], entry["used"], entry["what"]) for entry in logs if entry["event"] == "onvif_host_rewritten"
+    ]
+    assert rewritten == [
+        ("192.168.1.64", "127.0.0.1", "media_service"), ("192.168.1.64", "127.0.0.1", "stream"),
+    ]  # fmt: skip
+
+
+async def test_credentials_that_a_camera_puts_into_its_stream_uri_are_dropped(serve: Serve) -> None:
+    url = serve(usual(GetStreamUri=stream_uri("rtsp://admin:pw-secret@192.168.1.64:554/sub")))
+    with capture_logs() as logs:
+        stream = await find(url)
+    assert stream.stream_url == "rtsp://127.0.0.1:554/sub"
+    assert "pw-secret" not in f"{stream!r} {logs!r}"
+    assert stream.credentials is not None
+    assert stream.credentials.password.get_secret_value() == "pw-secret"
+
+
+async def test_a_camera_without_credentials_is_asked_without(serve: Serve) -> None:
+    stream = await find(serve(usual()), username=None)
+    assert stream.credentials is None
+
+
+async def test_credentials_in_the_device_url_are_used(serve: Serve) -> None:
+    url = serve(usual()).replace("://", "://admin:p%40ss@")
+    stream = await find(url, username=None)
+    assert stream.credentials is not None
+    assert stream.credentials.password.get_secret_value() == "p@ss"
+
+
+async def test_an_old_device_that_knows_only_capabilities_is_understood(serve: Serve) -> None:
+    answers = usual()
+    del answers["GetServices"]
+    answers["GetCapabilities"] = soap(
+        "<tds:GetCapabilitiesResponse><tds:Capabilities><tt:Media><tt:XAddr>http://10.0.0.1:0/m</tt:XAddr>"
+        "<tt:StreamingCapabilities/></tt:Media></tds:Capabilities></tds:GetCapabilitiesResponse>"
+    )
+    assert (await find(serve(answers))).profile.token == "sub"
+
+
+@pytest.mark.parametrize("skew", [-86_400, -30, 0, 7200])
+async def test_the_clock_offset_is_known_to_half_a_second(serve: Serve, skew: int) -> None:
+    at = FakeClock().now() + timedelta(seconds=skew)
+    stream = await find(serve(usual(GetSystemDateAndTime=date_and_time(at))))
+    assert stream.clock_offset_seconds == pytest.approx(skew, abs=0.5)
+
+
+async def test_a_camera_that_tells_no_time_has_no_offset(serve: Serve) -> None:
+    assert (await find(serve(usual(GetSystemDateAndTime=date_and_time(None))))).clock_offset_seconds == 0.0
+
+
+@pytest.mark.parametrize("skew", [-7200.0, 300.0])
+async def test_a_password_is_accepted_by_a_camera_whose_clock_is_wrong(rig: MakeRig, tiny_clip, skew: float) -> None:
+    camera = VirtualCamera(id="cam1", clip=tiny_clip, username=USERNAME, password=PASSWORD, clock_skew_seconds=skew)
+    source = OnvifSource(url=rig(camera).onvif_url("cam1"), username=USERNAME, password=SecretStr(PASSWORD))
+    stream = await find_stream("gate-3", source, SystemClock())
+    assert stream.clock_offset_seconds == pytest.approx(skew, abs=1.0)
+    assert stream.serial
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"*": soap("<tds:SomethingElse/>"), "GetServices": soap("<tds:SomethingElse/>")},
+        {"GetProfiles": profiles()},
+        {"GetProfiles": profiles(profile("m", "JPEG", 1280, 720))},
+        {"GetProfiles": profiles('<trt:Profiles token="audio"><tt:Name>a</tt:Name></trt:Profiles>')},
+        {"GetServices": services(""), "GetCapabilities": fault("ter:ActionNotSupported", "no", 500)},
+        {"GetStreamUri": stream_uri("")},
+        {"GetStreamUri": stream_uri("http://192.168.1.64/mjpeg")},
+        {"GetStreamUri": fault("ter:NoProfile", "gone")},
+    ],
+)
+async def test_a_camera_without_a_usable_stream_has_no_video(serve: Serve, changes: dict[str, Canned]) -> None:
+    with pytest.raises(NoVideo, match="camera gate-3: ") as caught:
+        await find(serve(usual(**changes)))
+    assert "pw-secret" not in everything_it_says(caught.value)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        fault("ter:NotAuthorized", "Sender not Authorized"),
+        fault("ter:InvalidArgVal", "Authority failure", 500),
+        Canned("<html><br>401", 401),
+        Canned("", 401),
+        Canned("", 403),
+    ],
+)
+async def test_a_refused_password_is_told_however_the_camera_says_it(serve: Serve, answer: Canned) -> None:
+    with pytest.raises(CameraRefused, match=r"camera gate-3: http://127\.0\.0\.1:\d+ refused") as caught:
+        await find(serve(usual(GetDeviceInformation=answer)))
+    assert "pw-secret" not in everything_it_says(caught.value)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Canned(""),
+        Canned("<html><body>Welcome</body></html>"),
+        Canned("<html><p>tag soup"),
+        Canned("\0\1\2 garbage"),
+        Canned("not found", 404),
+        Canned("<a/>", 500),
+        soap(""),
+    ],
+)
+async def test_what_is_not_onvif_is_said_to_be_so(serve: Serve, answer: Canned) -> None:
+    with pytest.raises(CameraUnreachable, match=r"camera gate-3: .*ONVIF") as caught:
+        await find(serve({"*": answer}))
+    assert "pw-secret" not in everything_it_says(caught.value)
