@@ -77,7 +77,7 @@ class CameraAnalysis:
         moment = self._next_moment(frame)
         seen = self._look(frame, moment)
         if seen is None:
-            tracked = hold(self._tracker, moment.pts)
+            tracked = hold(self._tracker, moment.pts, self._settings)
         else:
             tracked = track(self._tracker, moment.pts, self._usable(seen), self._settings)
         self._tracker, self._moment, self._last = tracked.state, moment, frame
@@ -147,7 +147,7 @@ class CameraAnalysis:
         if self._gate is not None:
             reason = self._gate.judge(
                 frame.image, moment.pts,
-                tracked=bool(self._tracker.trails), unsettled=self._tracker.unsettled,
+                tracked=self._tracker.is_tracking(self._settings), unsettled=self._tracker.is_unsettled(self._settings),
             )  # fmt: skip
             if not reason.is_open:
                 return None

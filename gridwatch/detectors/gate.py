@@ -48,7 +48,7 @@ class GateSettings:
     """Set for missing nothing: an open gate costs a detection, a wrongly closed one an incident."""
 
     difference: int = 14
-    """Grey levels a pixel must differ by; sensor noise after the blur stays below 10."""
+    """Levels a pixel must differ by in one colour; sensor noise after the blur stays below 10."""
     area: float = 0.0003
     """Share of the picture that must differ: 17 pixels, half a person 15 pixels high."""
     global_area: float = 0.6
@@ -117,8 +117,7 @@ class MotionGate:
     def _shrink(self, image: Image) -> npt.NDArray[np.uint8]:
         height = max(1, round(image.shape[0] * _WIDTH / image.shape[1]))
         small = cv2.resize(image, (_WIDTH, height), interpolation=cv2.INTER_LINEAR)
-        grey = cv2.blur(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), (3, 3))
-        return np.asarray(grey, np.uint8)
+        return np.asarray(cv2.blur(small, (3, 3)), np.uint8)
 
     def _changed(self, small: npt.NDArray[np.uint8], pts: float) -> float | None:
         """Share of the watched picture that differs from the average, which then follows; None without one."""
@@ -128,13 +127,16 @@ class MotionGate:
             self._mask = _watched(self._privacy, small.shape)
             return None
         difference = cv2.absdiff(small, cv2.convertScaleAbs(average))
-        cv2.threshold(difference, self._settings.difference, 1, cv2.THRESH_BINARY, dst=difference)
-        watched = small.size
+        # The most of the three colours, not their luma: a red coat is as grey as the road it stands on.
+        blue, green, red = cv2.split(difference)
+        most = cv2.max(cv2.max(blue, green), red)
+        _, differs = cv2.threshold(most, self._settings.difference, 1, cv2.THRESH_BINARY)
+        watched = differs.size
         if self._mask is not None:
-            difference = cv2.bitwise_and(difference, self._mask)
+            differs = cv2.bitwise_and(differs, self._mask)
             watched = max(1, cv2.countNonZero(self._mask))
         cv2.accumulateWeighted(small, average, 1.0 - float(np.exp(-elapsed / self._settings.settle_seconds)))
-        return cv2.countNonZero(difference) / watched
+        return cv2.countNonZero(differs) / watched
 
 
 def _watched(privacy: Sequence[Sequence[tuple[float, float]]], shape: tuple[int, ...]) -> npt.NDArray[np.uint8] | None:

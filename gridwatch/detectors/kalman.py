@@ -8,13 +8,13 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-_MEASURED: Final = 0.06
+_MEASURED: Final = 0.1
 """Standard deviation of a detected centre, in sizes: boxes of the packaged model tremble by about this."""
-_ACCELERATION: Final = 1.5
+_ACCELERATION: Final = 1.2
 """Standard deviation of acceleration, sizes / s^2: people stop and turn within half a second."""
 _FIRST_SPEED: Final = 3.0
 """Standard deviation of an unknown speed, sizes / s: a person's size is about 0.85 m, so a run is inside 2 sigma."""
-_FADE_SECONDS: Final = 1.5
+_FADE_SECONDS: Final = 0.7
 """An unseen object is believed less and less to keep its speed."""
 _LONGEST: Final = 1.0
 """Seconds that a prediction reaches; beyond, only doubt grows."""

@@ -11,6 +11,7 @@ reasons in seconds rather than frames, because a motion gate and a busy machine 
 * Pictures skipped by a closed gate go to `hold`: nothing moved, so every track stands where it was.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -20,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gridwatch.detectors.kalman import Axis
-from gridwatch.domain import Box, Detection, Track
+from gridwatch.domain import Box, Detection, Point, Track
 
 CONFIRMED_HITS: Final = 2
 """Detections a track needs before rules believe it: one alone is often a flicker."""
@@ -35,12 +36,21 @@ _PART_SCALE: Final = 4.0
 """Boxes that differ more in area are two objects, near and far, or one of them is no object at all."""
 _CHI2: Final = 9.21
 """99 % of the chi-square distribution with two degrees of freedom: the gate on the centre's distance."""
-_MAX_JUMP: Final = 2.0
+_MAX_JUMP: Final = 1.5
 """Sizes a centre may jump however uncertain the prediction is; more is somebody else."""
 _MAX_SCALE: Final = 2.5
 """Ratio of areas between a track and its next detection; legs behind a car halve a person, not more."""
+_WEAK_IOU: Final = 0.3
+"""What a weak detection must overlap the track it continues: ByteTrack's second pass goes by overlap alone, since the
+picture is full of weak boxes on things, and a track that drifts would find one everywhere."""
+_WEAK_UNSEEN: Final = 0.5
+"""Seconds after which weak detections no longer continue a track; nothing but a strong one brings it back."""
+_STIRRED: Final = 1.5
+"""Sizes a track must have gone from its first place to have moved: boxes on scenery tremble by a third of that."""
 _SIZE_GAIN: Final = 0.5
 """Share of a new size taken over: sizes change slowly, boxes breathe."""
+_LEAST: Final = 0.002
+"""Smallest length to divide by: a pixel or two."""
 _NEVER: Final = 1e6
 
 
@@ -59,6 +69,9 @@ class TrackerSettings:
     """Detections from here on choose their track first."""
     start_score: float = 0.25
     """Weaker detections never start a track. Below a rule's `min_score`, so that a track has a past once it counts."""
+    still_score: float = 0.45
+    """Mean score below which a track that never moved is scenery: cones, stones and signs score 0.25 to 0.4 as persons,
+    picture after picture, and 0.5 once in a while; people 0.6 to 0.9."""
     coast_seconds: float = 1.6
     tentative_seconds: float = 0.5
     """Like `coast_seconds`, for a track of one hit."""
@@ -74,6 +87,10 @@ class _Trail:
     kin: str
     votes: tuple[tuple[str, float], ...]
     """Summed score per class."""
+    origin: Point
+    """Centre of its first detection."""
+    stirred: bool
+    """True for good once it has moved."""
     x: Axis
     y: Axis
     width: float
@@ -91,6 +108,10 @@ class _Trail:
         """Where it is thought to be, cut at the picture's edges."""
         return _box(self.x.position, self.y.position, self.width, self.height)
 
+    def is_scenery(self, settings: TrackerSettings) -> bool:
+        """True while it has neither moved nor convinced."""
+        return not self.stirred and sum(score for _, score in self.votes) < settings.still_score * self.hits
+
     def as_track(self) -> Track:
         return Track(
             id=self.id, label=max(self.votes, key=lambda vote: vote[1])[0], box=self.box, score=self.score,
@@ -106,10 +127,16 @@ class TrackerState:
     next_id: int = 1
     trails: tuple[_Trail, ...] = ()
 
-    @property
-    def unsettled(self) -> bool:
+    def is_tracking(self, settings: TrackerSettings) -> bool:
+        """True while there is anything but scenery."""
+        return any(not trail.is_scenery(settings) for trail in self.trails)
+
+    def is_unsettled(self, settings: TrackerSettings) -> bool:
         """True while a track is unconfirmed or was missed in the latest picture: another picture would tell."""
-        return any(trail.unseen > 0 or trail.hits < CONFIRMED_HITS for trail in self.trails)
+        return any(
+            (trail.unseen > 0 or trail.hits < CONFIRMED_HITS) and not trail.is_scenery(settings)
+            for trail in self.trails
+        )
 
     def forget(self) -> "TrackerState":
         """Nothing tracked and nothing seen, but ids go on: for a new connection."""
@@ -118,7 +145,7 @@ class TrackerState:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrackerStep:
-    """The next state and the tracks alive, by id: confirmed or not (`hits`), seen or coasting (`last_seen`)."""
+    """The next state, and the tracks alive: confirmed or not (`hits`), seen or coasting (`last_seen`), no scenery."""
 
     state: TrackerState
     tracks: tuple[Track, ...]
@@ -134,9 +161,11 @@ def track(
     strong = [one for one in found if one.score >= settings.high_score]
     weak = [one for one in found if one.score < settings.high_score]
     matched: dict[int, Detection] = {}
-    _assign(trails, [i for i, one in enumerate(trails) if one.hits >= CONFIRMED_HITS], strong, matched, settings)
+    solid = [i for i, one in enumerate(trails) if one.hits >= CONFIRMED_HITS and not one.is_scenery(settings)]
+    _assign(trails, solid, strong, matched, settings)
     _assign(trails, _free(trails, matched), strong, matched, settings)
-    _assign(trails, _free(trails, matched), weak, matched, settings)
+    fresh = [i for i in _free(trails, matched) if trails[i].unseen <= _WEAK_UNSEEN]
+    _assign(trails, fresh, weak, matched, settings)
 
     looked = min(elapsed, settings.longest_step)
     kept = [
@@ -147,10 +176,10 @@ def track(
     started = _newcomers(found, list(matched.values()), settings)
     alive += [_start(state.next_id + n, one, pts, settings) for n, one in enumerate(started)]
     following = TrackerState(pts=pts, next_id=state.next_id + len(started), trails=tuple(alive))
-    return TrackerStep(state=following, tracks=tuple(trail.as_track() for trail in alive))
+    return TrackerStep(state=following, tracks=_shown(following, settings))
 
 
-def hold(state: TrackerState, pts: float) -> TrackerStep:
+def hold(state: TrackerState, pts: float, settings: TrackerSettings = TrackerSettings()) -> TrackerStep:
     """A picture in which nothing moved: every track seen in the last one stands there still."""
     _elapsed(state, pts)
     trails = tuple(
@@ -158,7 +187,11 @@ def hold(state: TrackerState, pts: float) -> TrackerStep:
         for trail in state.trails
     )
     following = replace(state, pts=pts, trails=trails)
-    return TrackerStep(state=following, tracks=tuple(trail.as_track() for trail in trails))
+    return TrackerStep(state=following, tracks=_shown(following, settings))
+
+
+def _shown(state: TrackerState, settings: TrackerSettings) -> tuple[Track, ...]:
+    return tuple(trail.as_track() for trail in state.trails if not trail.is_scenery(settings))
 
 
 def _elapsed(state: TrackerState, pts: float) -> float:
@@ -234,23 +267,27 @@ def _cost(trail: _Trail, one: Detection, settings: TrackerSettings) -> float:
     distance = trail.x.distance(centre.x, size_x) + trail.y.distance(centre.y, size_y)
     if distance > _CHI2:
         return _NEVER
-    overlap = _box(trail.x.position, trail.y.position, trail.width, trail.height).iou(one.box)
+    overlap = trail.box.iou(one.box)
+    if one.score < settings.high_score and overlap < _WEAK_IOU:
+        return _NEVER
     return 0.5 * (1.0 - overlap) + 0.5 * float(np.sqrt(distance / _CHI2)) * 0.999
 
 
 def _sizes(width: float, height: float, aspect: float) -> tuple[float, float]:
     """Lengths to measure movement in, as fractions of each axis: people are narrow but do not walk slower for it."""
-    return max(width, 0.5 * height / aspect), max(height, 0.5 * width * aspect)
+    return max(width, 0.5 * height / aspect, _LEAST), max(height, 0.5 * width * aspect, _LEAST)
 
 
 def _join(trail: _Trail, one: Detection, pts: float, settings: TrackerSettings) -> _Trail:
     size_x, size_y = _sizes(trail.width, trail.height, settings.aspect)
     centre = one.box.centre
+    gone = math.hypot((centre.x - trail.origin.x) / size_x, (centre.y - trail.origin.y) / size_y)
     votes = dict(trail.votes)
     votes[one.label] = votes.get(one.label, 0.0) + one.score
     return replace(
         trail,
         votes=tuple(votes.items()),
+        stirred=trail.stirred or gone > _STIRRED,
         x=trail.x.correct(centre.x, size_x),
         y=trail.y.correct(centre.y, size_y),
         width=trail.width + _SIZE_GAIN * (one.box.width - trail.width),
@@ -267,7 +304,7 @@ def _start(number: int, one: Detection, pts: float, settings: TrackerSettings) -
     size_x, size_y = _sizes(one.box.width, one.box.height, settings.aspect)
     centre = one.box.centre
     return _Trail(
-        id=number, kin=kin_of(one.label), votes=((one.label, one.score),),
+        id=number, kin=kin_of(one.label), votes=((one.label, one.score),), origin=centre, stirred=False,
         x=Axis.at(centre.x, size_x), y=Axis.at(centre.y, size_y), width=one.box.width, height=one.box.height,
         score=one.score, best_score=one.score, first_seen=pts, last_seen=pts, unseen=0.0, hits=1,
     )  # fmt: skip

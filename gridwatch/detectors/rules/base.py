@@ -24,6 +24,10 @@ class Moment:
     """Seconds before this picture in which nobody looked (the camera was away). They are not part of `pts`: not having
     looked is not having seen nothing."""
 
+    def is_after(self, since: float, seconds: float) -> bool:
+        """True when `seconds` have passed since stream time `since`, to the microsecond: 3.8 - 1.8 must be 2."""
+        return self.pts - since >= seconds - 1e-6
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RuleEvent:

@@ -34,7 +34,7 @@ class Crowding:
     def step(self, moment: Moment, tracks: Sequence[Track]) -> RuleStep:
         """Count, smooth, raise, update and clear."""
         present = [track for track in tracks if self._counts(track, moment)]
-        recent = tuple(one for one in self.counts if moment.pts - one[0] < _WINDOW)
+        recent = tuple(one for one in self.counts if not moment.is_after(one[0], _WINDOW))
         counts = (*recent, (moment.pts, len(present)))
         median = statistics.median(count for _, count in counts)
         boxes = tuple(as_box(track) for track in present)
@@ -53,7 +53,7 @@ class Crowding:
         return (
             is_watched(self.settings, track)
             and is_believed(self.settings, track)
-            and moment.pts - track.last_seen <= _COAST
+            and not moment.is_after(track.last_seen, _COAST)
             and self.zone.contains(track.box.foot)
         )
 
@@ -63,7 +63,7 @@ def _may_raise(rule: Crowding, moment: Moment, median: float, boxes: tuple[Incid
         return RuleStep(rule=replace(rule, held_since=None), events=())
     since = moment.pts if rule.held_since is None else rule.held_since
     # The picture that raises shows the whole crowd: its count and evidence must not contradict the rule.
-    if moment.pts - since < rule.settings.seconds or len(boxes) < rule.settings.count:
+    if not moment.is_after(since, rule.settings.seconds) or len(boxes) < rule.settings.count:
         return RuleStep(rule=replace(rule, held_since=since), events=())
     episode, event = Episode.open("crowd", moment, boxes, score)
     return RuleStep(rule=replace(rule, held_since=None, thin_since=None, episode=episode), events=(event,))
@@ -77,10 +77,10 @@ def _goes_on(
         thin_since = None
     else:
         thin_since = moment.pts if rule.thin_since is None else rule.thin_since
-        if moment.pts - thin_since >= rule.settings.clear_seconds:
+        if moment.is_after(thin_since, rule.settings.clear_seconds):
             event = episode.clear(moment, boxes)
             return RuleStep(rule=replace(rule, thin_since=None, episode=None), events=(event,))
-    if moment.pts - episode.last_pts < rule.settings.update_seconds:
+    if not moment.is_after(episode.last_pts, rule.settings.update_seconds):
         return RuleStep(rule=replace(rule, thin_since=thin_since), events=())
     episode, event = episode.update(moment, boxes, score)
     return RuleStep(rule=replace(rule, thin_since=thin_since, episode=episode), events=(event,))

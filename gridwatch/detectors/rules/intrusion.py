@@ -119,9 +119,9 @@ class Intrusion:
         if visit.episode is None:
             return self._may_raise(visit, track, away, moment)
         boxes = (as_box(visit.track),)
-        if away > 0 and away >= self.settings.clear_seconds:
+        if away > 0 and moment.is_after(visit.inside, self.settings.clear_seconds):
             return None, [visit.episode.clear(moment, boxes)]
-        if away == 0 and moment.pts - visit.episode.last_pts >= self.settings.update_seconds:
+        if away == 0 and moment.is_after(visit.episode.last_pts, self.settings.update_seconds):
             episode, event = visit.episode.update(moment, boxes, visit.track.best_score)
             return replace(visit, episode=episode), [event]
         return visit, []
@@ -131,7 +131,7 @@ class Intrusion:
     ) -> tuple[_Visit | None, list[RuleEvent]]:
         if away > _DWELL_GAP:
             return None, []
-        dwelt = moment.pts - visit.entered >= self.settings.dwell_seconds
+        dwelt = moment.is_after(visit.entered, self.settings.dwell_seconds)
         if (
             track is None
             or away > 0

@@ -1,0 +1,205 @@
+import random
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gridwatch.detectors.tracker import TrackerSettings, TrackerState, TrackerStep, hold, track
+from gridwatch.domain import Box, Detection, Track
+from tests.unit.detectors.scenes import FPS, seen
+
+
+def run(pictures: Sequence[Sequence[Detection]], fps: float = FPS) -> list[TrackerStep]:
+    state, steps = TrackerState(), []
+    for i, detections in enumerate(pictures):
+        step = track(state, i / fps, detections)
+        state = step.state
+        steps.append(step)
+    return steps
+
+
+def confirmed(step: TrackerStep) -> list[Track]:
+    return [one for one in step.tracks if one.hits >= 2]
+
+
+def ids(steps: Sequence[TrackerStep]) -> set[int]:
+    return {one.id for step in steps for one in confirmed(step)}
+
+
+def test_a_walker_keeps_one_id() -> None:
+    steps = run([[seen(0.1 + 0.02 * i, 0.6)] for i in range(30)])
+    assert ids(steps) == {1}
+    assert steps[-1].tracks[0].hits == 30
+
+
+def test_a_runner_two_thirds_of_a_box_a_picture_keeps_one_id_though_boxes_hardly_overlap() -> None:
+    steps = run([[seen(0.1 + 0.045 * i, 0.6)] for i in range(18)])
+    assert ids(steps) == {1}
+
+
+def test_one_detection_is_not_confirmed_and_a_second_confirms() -> None:
+    steps = run([[seen(0.3, 0.5)], [seen(0.31, 0.5)]])
+    assert [len(confirmed(step)) for step in steps] == [0, 1]
+
+
+def test_a_single_flicker_ends_within_a_second() -> None:
+    steps = run([[seen(0.3, 0.5)], *[[]] * 6])
+    assert not any(confirmed(step) for step in steps)
+    assert steps[-1].state.trails == ()
+
+
+def test_flicker_of_a_third_of_the_pictures_keeps_one_id() -> None:
+    rng = random.Random(7)
+    steps = run([[seen(0.1 + 0.012 * i, 0.6)] if i < 2 or rng.random() > 0.33 else [] for i in range(60)])
+    assert ids(steps) == {1}
+
+
+def test_an_occlusion_of_a_second_is_coasted_over_on_the_walked_course() -> None:
+    pictures = [[seen(0.1 + 0.02 * i, 0.6)] if not 10 <= i < 15 else [] for i in range(25)]
+    steps = run(pictures)
+    assert ids(steps) == {1}
+    hidden = steps[12].tracks[0]
+    assert hidden.last_seen == pytest.approx(9 / FPS)
+    assert hidden.box.centre.x == pytest.approx(0.34, abs=0.02)
+
+
+def test_a_lost_track_is_dropped_after_coasting_and_comes_back_under_a_new_id() -> None:
+    pictures = [[seen(0.5, 0.6)]] * 5 + [[]] * 10 + [[seen(0.5, 0.6)]] * 3
+    steps = run(pictures)
+    assert steps[14].tracks == ()
+    assert ids(steps) == {1, 2}
+
+
+def test_weak_detections_continue_a_track_but_a_very_weak_one_never_starts_one() -> None:
+    weak = run([[seen(0.1, 0.6)], [seen(0.115, 0.6)], *[[seen(0.13 + 0.015 * i, 0.6, score=0.15)] for i in range(20)]])
+    assert ids(weak) == {1}
+    assert weak[-1].tracks[0].best_score == 0.8
+    assert weak[-1].tracks[0].score == 0.15
+    assert run([[seen(0.1 + 0.015 * i, 0.6, score=0.15)] for i in range(20)])[-1].state.trails == ()
+
+
+def test_a_weak_box_beside_a_track_does_not_drag_it_away() -> None:
+    """A person steps out of the picture of a cone that always scores a little; the track must not move to the cone."""
+    pictures = [[seen(0.40, 0.6), seen(0.46, 0.6, score=0.2)] for _ in range(10)]
+    pictures += [[seen(0.46, 0.6, score=0.2)] for _ in range(5)]
+    last = [one for one in run(pictures)[-1].tracks if one.id == 1]
+    assert all(one.last_seen < 2.0 for one in last)
+
+
+def test_scenery_that_scores_weakly_picture_after_picture_is_no_track_until_it_moves() -> None:
+    still = run([[seen(0.4, 0.5, score=0.42 if i % 20 == 0 else 0.3)] for i in range(100)])
+    assert not any(step.tracks for step in still[1:])
+    moving = run([[seen(0.1 + 0.02 * i, 0.5, score=0.3)] for i in range(20)])
+    assert ids(moving) == {1}
+
+
+def test_people_passing_each_other_keep_their_ids() -> None:
+    steps = run([[seen(0.2 + 0.02 * i, 0.60), seen(0.8 - 0.02 * i, 0.63)] for i in range(30)])
+    first, second = (sorted(confirmed(steps[i]), key=lambda one: one.id) for i in (5, 29))
+    assert [one.id for one in first] == [one.id for one in second] == [1, 2]
+    assert (first[0].box.centre.x < first[1].box.centre.x) != (second[0].box.centre.x < second[1].box.centre.x)
+
+
+def test_two_boxes_on_one_object_make_one_track() -> None:
+    whole, torso = seen(0.5, 0.6), Detection(box=Box(x1=0.475, y1=0.41, x2=0.525, y2=0.51), label="person", score=0.6)
+    assert ids(run([[whole, torso]] * 10)) == {1}
+    assert ids(run([[torso, whole]] * 10)) == {1}
+
+
+def test_a_far_person_before_a_near_one_is_still_a_track() -> None:
+    near = seen(0.5, 0.95, width=0.3, height=0.8)
+    far = seen(0.5, 0.5, width=0.03, height=0.1)
+    assert len(ids(run([[near, far]] * 5))) == 2
+
+
+def test_a_vehicle_that_changes_its_name_stays_one_track_and_takes_the_name_with_most_score() -> None:
+    names = ["car", "truck", "car", "bus", "car", "car", "truck", "car"]
+    steps = run([[seen(0.2 + 0.03 * i, 0.6, label=name, width=0.2)] for i, name in enumerate(names)])
+    assert ids(steps) == {1}
+    assert steps[-1].tracks[0].label == "car"
+
+
+def test_car_and_truck_on_one_vehicle_make_one_track() -> None:
+    both = [seen(0.5, 0.6, label="car"), seen(0.502, 0.6, label="truck", score=0.6)]
+    assert ids(run([both] * 5)) == {1}
+
+
+def test_a_person_does_not_continue_the_track_of_a_bicycle() -> None:
+    steps = run([[seen(0.5, 0.6, label="bicycle")]] * 3 + [[seen(0.5, 0.6, label="person")]] * 3)
+    assert {one.label for one in confirmed(steps[-1])} == {"bicycle", "person"}
+
+
+def test_a_gap_without_pictures_is_no_absence() -> None:
+    first = run([[seen(0.5, 0.6)]] * 5)[-1]
+    later = track(first.state, 4 / FPS + 30.0, [])
+    assert [one.id for one in later.tracks] == [1]
+    back = track(later.state, 4 / FPS + 30.2, [seen(0.5, 0.6)])
+    assert [one.id for one in back.tracks] == [1]
+
+
+def test_holding_keeps_who_stands_seen_and_in_place_for_as_long_as_it_lasts() -> None:
+    state = run([[seen(0.1 + 0.02 * i, 0.6)] for i in range(10)])[-1].state
+    before = state.trails[0].box
+    for i in range(50):
+        step = hold(state, 1.8 + (i + 1) / FPS)
+        state = step.state
+    assert step.tracks[0].last_seen == pytest.approx(11.8)
+    assert step.tracks[0].box == before
+    assert not state.is_unsettled(TrackerSettings())
+
+
+def test_a_missed_or_new_track_is_unsettled() -> None:
+    steps = run([[seen(0.5, 0.6)], [seen(0.5, 0.6)], [seen(0.5, 0.6)], []])
+    assert [step.state.is_unsettled(TrackerSettings()) for step in steps] == [True, False, False, True]
+
+
+def test_who_walks_out_of_the_picture_is_not_found_again_at_its_edge() -> None:
+    pictures = [[Detection(box=Box(x1=x, y1=0.4, x2=min(1.0, x + 0.06), y2=0.6), label="person", score=0.8)]
+                for x in (0.86, 0.885, 0.91, 0.935, 0.96)]  # fmt: skip
+    steps = run([*pictures, [], [], [], []])
+    assert steps[-1].tracks == ()
+
+
+def test_pictures_must_come_in_order() -> None:
+    state = track(TrackerState(), 1.0, []).state
+    with pytest.raises(ValueError, match="order"):
+        track(state, 0.9, [])
+    with pytest.raises(ValueError, match="order"):
+        hold(state, 0.9)
+
+
+fractions = st.floats(0.0, 1.0, allow_nan=False)
+boxes = st.tuples(fractions, fractions, fractions, fractions).map(
+    lambda v: Box(x1=min(v[0], v[2]), y1=min(v[1], v[3]), x2=max(v[0], v[2]), y2=max(v[1], v[3]))
+)
+detections = st.builds(
+    Detection, box=boxes, label=st.sampled_from(["person", "car", "truck"]), score=st.floats(0.1, 1.0)
+)
+pictures = st.lists(st.tuples(st.floats(0.0, 3.0), st.lists(detections, max_size=6)), max_size=12)
+
+
+@settings(max_examples=60, deadline=None)
+@given(pictures, st.randoms(use_true_random=False))
+def test_whatever_is_seen_ids_are_unique_never_reused_and_independent_of_order(
+    script: list[tuple[float, list[Detection]]], rng: random.Random
+) -> None:
+    state = again = TrackerState()
+    pts, gone, alive = 0.0, set[int](), set[int]()
+    for elapsed, found in script:
+        pts += elapsed
+        step = track(state, pts, found)
+        shuffled = rng.sample(found, len(found))
+        assert track(again, pts, shuffled) == step
+        state = again = step.state
+        numbers = [trail.id for trail in state.trails]
+        assert len(numbers) == len(set(numbers))
+        assert not gone & set(numbers)
+        gone |= alive - set(numbers)
+        alive = set(numbers)
+        assert max(numbers, default=0) < state.next_id
+        for one in step.tracks:
+            assert 0 <= one.box.x1 <= one.box.x2 <= 1
+            assert 0 <= one.box.y1 <= one.box.y2 <= 1
+            assert one.first_seen <= one.last_seen <= pts
+            assert one.score <= one.best_score
