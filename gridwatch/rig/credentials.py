@@ -43,11 +43,8 @@ class DigestChallenge:
             return False
         secret = _md5(f"{camera.username}:{_REALM}:{camera.password}")
         expected = _md5(f"{secret}:{self._nonce}:{_md5(method + ':' + given.get('uri', ''))}")
-        return (
-            given.get("username") == camera.username
-            and given.get("nonce") == self._nonce
-            and hmac.compare_digest(given.get("response", "").encode(), expected.encode())
-        )
+        response = given.get("response", "")
+        return given.get("username") == camera.username and hmac.compare_digest(response.encode(), expected.encode())
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

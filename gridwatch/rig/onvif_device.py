@@ -183,7 +183,7 @@ def _parse(body: bytes) -> ET.Element | None:
         text = body.decode()
         if "<!DOCTYPE" in text:
             return None
-        message = ET.fromstring(text.partition("?>")[2] if text.startswith("<?xml") else text)  # noqa: S314
+        message = ET.fromstring(text)  # noqa: S314
     except (UnicodeDecodeError, ET.ParseError):
         return None
     return message if message.tag == f"{_SOAP}Envelope" else None

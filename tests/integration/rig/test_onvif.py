@@ -107,6 +107,9 @@ async def test_an_unknown_action_is_a_fault(rig: MakeRig) -> None:
     assert caught.value.subcodes[0].localname == "ActionNotSupported"
 
 
+HELLO = '<GetSystemDateAndTime xmlns="http://www.onvif.org/ver10/device/wsdl"/>'
+
+
 def envelope(inside: str) -> str:
     return f'<s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope"><s:Body>{inside}</s:Body></s:Envelope>'
 
@@ -119,7 +122,7 @@ def envelope(inside: str) -> str:
         b"<a/>",
         envelope("").encode(),
         b"\xff\xfe\x00",
-        b'<!DOCTYPE a [<!ENTITY e "e">]>' + envelope("&e;").encode(),
+        f"<!DOCTYPE a [<!ENTITY e '{HELLO}'>]>{envelope('&e;')}".encode(),
         ('<?xml version="1.0" encoding="UTF-16"?>' + envelope("<a/>")).encode("utf-16"),
     ],
 )
@@ -129,8 +132,7 @@ def test_what_is_no_soap_is_a_fault_and_the_camera_lives_on(rig: MakeRig, conten
     answer = httpx.post(url, content=content)
 
     assert (answer.status_code, "ter:WellFormed" in answer.text) == (400, True)
-    hello = envelope('<GetSystemDateAndTime xmlns="http://www.onvif.org/ver10/device/wsdl"/>')
-    assert httpx.post(url, content=hello).status_code == 200
+    assert httpx.post(url, content=envelope(HELLO)).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,21 @@
 """What clients may ask in which order, and what happens to nonsense."""
 
+import hashlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from gridwatch.rig import VirtualCamera
-from tests.fixtures.rig import MakeRig
+from tests.fixtures.rig import PASSWORD, USERNAME, MakeRig
 from tests.integration.rig.rtsp_client import BareRtsp
 
 TCP = "RTP/AVP/TCP;unicast;interleaved=0-1"
+
+
+def md5(text: str) -> str:
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
 
 
 @pytest.fixture
@@ -33,6 +39,21 @@ def test_without_credentials_only_options_is_answered(rig: MakeRig) -> None:
 def test_malformed_credentials_are_refused(rig: MakeRig, authorization: str) -> None:
     with BareRtsp(rig().rtsp_url("cam1")) as client:
         assert client.ask("DESCRIBE", Authorization=authorization)[0] == 401
+
+
+def test_a_proof_holds_only_on_the_connection_that_was_challenged(rig: MakeRig) -> None:
+    url = rig().rtsp_url("cam1")
+    with BareRtsp(url) as first, BareRtsp(url) as second:
+        challenge = first.ask("DESCRIBE")[1]["www-authenticate"]
+        realm, nonce = re.search('realm="(.*)", nonce="(.*)"', challenge).groups()
+        proof = md5(f"{md5(f'{USERNAME}:{realm}:{PASSWORD}')}:{nonce}:{md5(f'DESCRIBE:{url}')}")
+        authorization = (
+            f'Digest username="{USERNAME}", realm="{realm}", nonce="{nonce}", uri="{url}", response="{proof}"'
+        )
+
+        assert first.ask("DESCRIBE", Authorization=authorization)[0] == 200
+        assert first.ask("SETUP", Authorization=authorization, Transport=TCP)[0] == 401  # proves the method, too
+        assert second.ask("DESCRIBE", Authorization=authorization)[0] == 401
 
 
 def test_options_lists_what_is_served(client: BareRtsp) -> None:
