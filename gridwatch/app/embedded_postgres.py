@@ -87,7 +87,7 @@ def start_postgres(
     cluster = data_dir / "pgdata"
     if user is not None:
         shutil.chown(data_dir, user.pw_uid, user.pw_gid)
-        _let_through(data_dir, programs)
+        _let_through(data_dir.parent, programs)
     if not (cluster / "PG_VERSION").exists():
         _initialise(cluster, programs, user)
     _await_predecessor(cluster, clock)

@@ -1,0 +1,178 @@
+"""The migrations and the queries on real TimescaleDB (in WASM, through Node) give what they give on PostgreSQL."""
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+from gridwatch.domain import IncidentFilter, Phase
+from gridwatch.store.migrate import packaged_migrations, timescale_variant
+from gridwatch.store.queries import queries
+from gridwatch.store.rows import incident_filter_parameters, incident_row, page_parameters
+from tests.integration.store.build import DISTRICT, NORTH, START, incident, picture
+
+HERE = Path(__file__).parent / "timescale"
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(shutil.which("npm") is None, reason="needs Node.js with npm"),
+]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One statement for both databases."""
+
+    sql: str
+    parameters: dict[str, Any] | None
+
+    def for_node(self) -> dict[str, Any]:
+        """With $1, $2... in the order of first use."""
+        if self.parameters is None:
+            return {"sql": self.sql, "params": None}
+        names = list(dict.fromkeys(re.findall(r"%\((\w+)\)s", self.sql)))
+        sql = re.sub(r"%\((\w+)\)s", lambda m: f"${names.index(m[1]) + 1}", self.sql)
+        return {"sql": sql, "params": [self.parameters[name] for name in names]}
+
+
+def named(file: str, name: str, **parameters: Any) -> Step:
+    return Step(queries(file)[name].decode(), parameters)
+
+
+def reading(file: str, name: str, **parameters: Any) -> Step:
+    """A query whose rows come as JSON text, so that both clients show the same."""
+    return Step(f"SELECT to_jsonb(r)::text AS row FROM ({queries(file)[name].decode()}) AS r", parameters)  # noqa: S608
+
+
+def reading_set(file: str, name: str, **parameters: Any) -> Step:
+    """The same of a query whose order means nothing."""
+    step = reading(file, name, **parameters)
+    return Step(f"{step.sql} ORDER BY row", step.parameters)
+
+
+def as_json(parameters: dict[str, Any]) -> dict[str, Any]:
+    return {key: value.isoformat() if hasattr(value, "isoformat") else value for key, value in parameters.items()}
+
+
+def recording(*incidents: Any) -> list[Step]:
+    """What `Recording` sends for a batch that is new."""
+    rows = [{**incident_row(one), "grid": "g1", "cursor": place} for place, one in enumerate(incidents, start=1)]
+    evidence = [{"incident_id": r["incident_id"], **e} for r in rows for e in r["detail"]["evidence"]]
+    # Its types are told to the server by psycopg, which Node leaves to be guessed from here.
+    append = queries("recording")["append_messages"].decode()
+    append = append.replace("%(count)s", "%(count)s::bigint").replace("%(now)s", "%(now)s::timestamptz")
+    return [
+        named("recording", "keep_states", batch=json.dumps(rows)),
+        reading_missing(*incidents),
+        named("recording", "add_evidence", evidence=json.dumps(evidence)),
+        Step(append, {"batch": json.dumps(rows), "count": len(rows), "now": START.isoformat()}),
+        reading_missing(*incidents),
+    ]
+
+
+def reading_missing(*incidents: Any) -> Step:
+    ids = [str(one.id) for one in incidents]
+    times = [one.occurred_at.isoformat() for one in incidents]
+    return reading_set("recording", "missing_messages", ids=ids, seqs=[one.seq for one in incidents], times=times)
+
+
+DAYS = [incident(f"day-{n}", at=timedelta(days=n), evidence=[picture()]) for n in range(5)]
+UPDATES = [incident(f"day-{n}", at=timedelta(days=n), seq=1) for n in range(0, 5, 2)]
+LATE = [incident("day-0", seq=2, phase=Phase.CLEARED), incident("late", at=timedelta(hours=2))]
+FILTER = as_json(incident_filter_parameters(IncidentFilter(scope=DISTRICT)))
+NORTH_LATER = as_json(incident_filter_parameters(IncidentFilter(scope=NORTH, since=START + timedelta(days=2))))
+PAGE = page_parameters(None, 3)
+
+READ = [
+    reading("incidents", "incidents", **FILTER, **PAGE),
+    reading("incidents", "incidents", **NORTH_LATER, **PAGE),
+    reading("incidents", "events", **FILTER, after=1, upto=100, limit=100),
+    reading("incidents", "events", **NORTH_LATER, after=0, upto=7, limit=2),
+    reading("incidents", "history", incident=str(DAYS[0].id)),
+    reading("incidents", "head"),
+    reading("figures", "incident_counts"),
+    reading_set("figures", "message_ids", after=3),
+]
+AUDIT = Step(
+    "INSERT INTO audit (at, account, action, subject, reason) VALUES (%(at)s::timestamptz, 'ann', 'login', '', '')",
+    {"at": START.isoformat()},
+)
+REFUSED = [Step(sql, {}) for sql in ("UPDATE audit SET reason = 'x'", "DELETE FROM audit", "TRUNCATE audit")]
+MIGRATE = [Step(m.sql, None) for m in packaged_migrations()]
+VARIANT = Step(timescale_variant().sql, None)
+COMPRESS = Step("SELECT compress_chunk(c)::text AS chunk FROM show_chunks('incident_message') AS c", {})
+HYPERTABLES = Step(
+    "SELECT hypertable_name::text AS name, compression_enabled AS compressed"
+    " FROM timescaledb_information.hypertables ORDER BY 1",
+    {},
+)
+
+
+def on_postgres(dsn: str, steps: Sequence[Step]) -> list[dict[str, Any]]:
+    results: list[dict[str, Any]] = []
+    with psycopg.connect(dsn, autocommit=True, row_factory=dict_row) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        for step in steps:
+            try:
+                cursor = connection.execute(step.sql.encode(), step.parameters)
+                results.append({"rows": cursor.fetchall() if cursor.description else []})
+            except psycopg.Error as error:
+                results.append({"error": error.diag.message_primary})
+    return results
+
+
+def on_timescale(directory: Path, steps: Sequence[Step]) -> list[dict[str, Any]]:
+    for name in ("package.json", "run.mjs"):
+        shutil.copy(HERE / name, directory)
+    npm = ["npm", "install", "--no-audit", "--no-fund", "--silent"]
+    subprocess.run(npm, cwd=directory, check=True, capture_output=True, timeout=100)
+    given, results = directory / "steps.json", directory / "results.json"
+    given.write_text(json.dumps([step.for_node() for step in [Step("SET TimeZone = 'UTC'", None), *steps]]))
+    node = ["node", "run.mjs", str(given), str(results)]
+    done = subprocess.run(node, cwd=directory, check=False, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return json.loads(results.read_text())[1:]
+
+
+def rows(results: Sequence[dict[str, Any]]) -> list[Any]:
+    """Without the notification's empty answer, which the two clients spell differently."""
+    return [
+        result.get("error") or [json.loads(r["row"]) if r.get("row") else r for r in result["rows"] if "row" in r]
+        for result in results
+    ]
+
+
+def test_migrations_and_queries_give_the_same_on_timescaledb(empty_database_dsn: str, tmp_path: Path) -> None:
+    batches = [*recording(*DAYS), *recording(*UPDATES)]
+    common = [*MIGRATE, *batches, *READ, AUDIT, *REFUSED]
+    late = [*recording(*LATE), *READ]
+    timescale = on_timescale(
+        tmp_path,
+        [
+            Step("CREATE EXTENSION IF NOT EXISTS timescaledb", None), *MIGRATE, VARIANT, *batches, *READ, AUDIT,
+            *REFUSED, COMPRESS, *late, VARIANT, HYPERTABLES,
+        ],
+    )  # fmt: skip
+    after_variant = 1 + len(MIGRATE)
+    compressed_at = 1 + len(common) + 1
+    assert [r for r in timescale[: after_variant + 1] if "error" in r] == []
+    assert len(timescale[compressed_at]["rows"]) == 5, "a chunk a day"
+    assert timescale[-2] == {"rows": []}, "the variant may be applied again"
+    assert timescale[-1]["rows"] == [
+        {"name": "audit", "compressed": True}, {"name": "incident_message", "compressed": True},
+    ]  # fmt: skip
+    same = timescale[1:after_variant] + timescale[after_variant + 1 : compressed_at] + timescale[compressed_at + 1 : -2]
+    plain = rows(on_postgres(empty_database_dsn, [*common, *late]))
+    assert rows(same) == plain
+    # The comparison is of something: pages, states and refusals are there.
+    assert [len(found) for found in plain[-len(READ) : -len(READ) + 3]] == [3, 3, 9]
+    assert sum(isinstance(found, str) for found in plain) == len(REFUSED)
