@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+import psutil
 import structlog
 from pydantic import SecretStr
 
@@ -51,7 +52,7 @@ autosave_on_changes true
 persistent_client_expiration 30d
 max_inflight_messages 200
 max_queued_messages 1000000
-message_size_limit {limit}
+max_packet_size {limit}
 log_dest stderr
 log_type error
 log_type warning
@@ -243,15 +244,22 @@ def _wait_until_listening(child: _Child, port: int, clock: Clock) -> None:
     deadline = clock.monotonic() + _START_SECONDS
     pause = threading.Event()
     while child.poll() is None and clock.monotonic() < deadline:
-        try:
-            with socket.create_connection(("127.0.0.1", port), timeout=1.0):
-                return
-        except OSError:
-            pause.wait(0.02)
+        if _listens(child.pid, port):
+            return
+        pause.wait(0.02)
     code = child.poll()
     child.stop(1.0)
     why = f"ended with code {code}" if code is not None else f"did not listen within {_START_SECONDS:.0f} s"
     raise BrokerStartFailed(f"the broker on port {port} {why}; see broker.log in its folder")
+
+
+def _listens(pid: int | None, port: int) -> bool:
+    """Whether that very process listens there: to connect would not tell it from another that has taken the port."""
+    try:
+        connections = psutil.Process(pid).net_connections("tcp")
+    except psutil.Error:
+        return False
+    return any(one.status == psutil.CONN_LISTEN and one.laddr.port == port for one in connections)
 
 
 def _free_port() -> int:

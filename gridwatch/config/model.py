@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from shapely.geometry import Polygon
 
-from gridwatch.domain import CaseStep, Category, IncidentKind, Position, Severity, SitePath
+from gridwatch.domain import CaseStep, Category, IncidentKind, Position, Severity, SitePath, Unit
 
 IDENTIFIER = r"^[a-z0-9][a-z0-9_.-]{0,62}$"
 """Safe as a topic level, a URL segment and a file name; excludes the `-` of a missing level."""
@@ -197,13 +197,6 @@ class CameraConfig(Section):
         return Position(lon=self.position[0], lat=self.position[1])
 
 
-class ReplaySettings(Section):
-    """Used by `gridwatch replay` for what a file does not say."""
-
-    start: str = "2000-01-01T00:00:00+00:00"
-    """Wall clock of the first frame, so that replaying gives the same bytes."""
-
-
 class DetectorConfig(Section):
     """Which weights, and from which score a detection counts."""
 
@@ -228,6 +221,10 @@ class UnitConfig(Section):
 
     code: Annotated[str, Field(min_length=1)]
     name: str
+
+    def to_domain(self) -> Unit:
+        """As a domain type."""
+        return Unit(code=self.code, name=self.name)
 
 
 class CategoryConfig(Section):
@@ -312,7 +309,8 @@ class ApiConfig(Section):
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8480
-    session_hours: Annotated[float, Field(gt=0, le=168)] = 12
+    session: Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(days=7))] = timedelta(hours=12)
+    """How long a login lasts; ISO 8601, e.g. `PT12H`."""
 
 
 class ServicesConfig(Section):
@@ -338,7 +336,6 @@ class Deployment(Section):
     detector: DetectorConfig = DetectorConfig()
     cases: CasesConfig = CasesConfig()
     services: ServicesConfig = ServicesConfig()
-    replay: ReplaySettings = ReplaySettings()
 
     def camera(self, camera_id: str) -> CameraConfig:
         """The camera of that id. Raises KeyError."""

@@ -1,1 +1,13 @@
 """Frames to incidents: gate, detect, track, rules, evidence."""
+
+from gridwatch.detectors.analysis import Analysis, CameraAnalysis
+from gridwatch.detectors.detector import Detector
+from gridwatch.detectors.errors import DetectorError, WeightsError
+from gridwatch.detectors.evidence import Snapshot
+from gridwatch.detectors.onnx_model import load_detector
+from gridwatch.detectors.pool import AnalysisPool, Load
+
+__all__ = [
+    "Analysis", "AnalysisPool", "CameraAnalysis", "Detector", "DetectorError", "Load", "Snapshot", "WeightsError",
+    "load_detector",
+]  # fmt: skip

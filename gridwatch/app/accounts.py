@@ -1,0 +1,29 @@
+"""Making accounts."""
+
+import asyncio
+
+from gridwatch.api import hash_password
+from gridwatch.app.opening import make_database
+from gridwatch.config import Settings
+from gridwatch.domain import Account, AuditEntry, Clock, Role, SitePath, UsageError
+
+
+async def save_account(settings: Settings, name: str, role: Role, site: str, password: str, clock: Clock) -> None:
+    """Create or replace an account, and say so in the audit. Raises UsageError for an unknown site or bad password."""
+    known = {str(one.path) for one in settings.sites}
+    if site not in known:
+        raise UsageError(f"no site {site!r} in the deployment; it has {', '.join(sorted(known))}")
+    try:
+        hashed = await asyncio.to_thread(hash_password, password)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    database = make_database(settings, clock)
+    await database.migrate()
+    await database.open()
+    try:
+        account = Account(name=name, role=role, site=SitePath.parse(site), password_hash=hashed)
+        await database.accounts.save_account(account)
+        entry = AuditEntry(at=clock.now(), account="command line", action="account.save", subject=name, reason=role)
+        await database.audit.record(entry)
+    finally:
+        await database.close()

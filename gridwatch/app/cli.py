@@ -1,0 +1,216 @@
+"""The command line."""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from gridwatch import __version__
+from gridwatch.app.children import EXIT_USAGE, die_with_parent
+from gridwatch.app.logs import configure_logs
+from gridwatch.config import Settings, load_settings
+from gridwatch.domain import GridwatchError, Role, SystemClock, UsageError
+
+app = typer.Typer(
+    help="Public-area cameras to handled work. Incidents, not identities.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+accounts = typer.Typer(help="Who may log in.", no_args_is_help=True)
+samples = typer.Typer(help="Synthetic sample streams with exact truth.", no_args_is_help=True)
+app.add_typer(accounts, name="account")
+app.add_typer(samples, name="samples")
+
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+out = Console(highlight=False, soft_wrap=True)
+
+ConfigPath = Annotated[
+    Path, typer.Option("--config", "-c", help="The deployment's YAML.", envvar="GRIDWATCH_CONFIG", show_default=True)
+]
+DEFAULT_CONFIG = Path("gridwatch.yaml")
+
+
+def main() -> None:
+    """Run the command line: exit 0 for success, 1 for a failure or a difference, 2 for what the person gave."""
+    die_with_parent()
+    try:
+        app(standalone_mode=True)
+    except UsageError as error:
+        errors.print(f"[bold red]gridwatch:[/] {_plain(error)}")
+        sys.exit(EXIT_USAGE)
+    except GridwatchError as error:
+        errors.print(f"[bold red]gridwatch:[/] {_plain(error)}")
+        sys.exit(1)
+
+
+def _plain(error: GridwatchError) -> str:
+    """Square brackets of a message are not markup."""
+    return str(error).replace("[", r"\[")
+
+
+def _version(value: bool) -> None:
+    if value:
+        out.print(f"gridwatch {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what normally goes without saying.")] = False,
+    _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = False,
+) -> None:
+    """Public-area cameras to handled work. Incidents, not identities."""
+    configure_logs(verbose=verbose)
+
+
+@app.command()
+def demo(
+    seconds: Annotated[
+        int | None,
+        typer.Option("--for", min=20, help="Stop after this many seconds and judge: exit 0 only if all is well."),
+    ] = None,
+    keep: Annotated[Path | None, typer.Option(help="Keep database, logs and evidence in this folder.")] = None,
+) -> None:
+    """Four virtual cameras, a broker, a database and the whole path between them, on this machine alone."""
+    from gridwatch.app.demo import run_demo
+
+    raise typer.Exit(run_demo(seconds, keep, SystemClock()))
+
+
+@app.command("check-config")
+def check_config(config: ConfigPath = DEFAULT_CONFIG) -> None:
+    """Read the deployment, verify the weights, and say what is wrong, or what there is."""
+    settings = _checked(config)
+    deployment = settings.deployment
+    rules = sum(len(camera.rules) for camera in deployment.cameras)
+    out.print(
+        f"{config}: good. {len(settings.sites)} sites, {len(deployment.cameras)} cameras, {rules} rules, "
+        f"{len(settings.grids)} grids, {len(deployment.units)} units."
+    )
+
+
+@app.command()
+def run(config: ConfigPath = DEFAULT_CONFIG) -> None:
+    """Everything the deployment needs in one go: ingest, record and serve, each a process that is kept alive."""
+    from gridwatch.app.run import run_roles
+
+    _checked(config)
+    run_roles(config, SystemClock())
+
+
+@app.command()
+def ingest(
+    config: ConfigPath = DEFAULT_CONFIG,
+    camera: Annotated[list[str] | None, typer.Option(help="Only this camera; may be repeated. Default: all.")] = None,
+    name: Annotated[str | None, typer.Option(help="Names the node and its outbox. Default: from the cameras.")] = None,
+) -> None:
+    """Cameras to incidents on the broker."""
+    from gridwatch.app.ingest import IngestRole, choose_cameras, node_name
+    from gridwatch.app.shutdown import StopSignal
+
+    settings = load_settings(config)
+    wanted = camera or []
+    role = IngestRole(
+        settings.deployment, choose_cameras(settings.deployment, wanted), name or node_name(wanted), SystemClock()
+    )
+    with StopSignal() as stop:
+        role.start()
+        try:
+            stop.event.wait()
+        finally:
+            role.close()
+
+
+@app.command()
+def record(
+    config: ConfigPath = DEFAULT_CONFIG,
+    name: Annotated[str, typer.Option(help="Name of its session at the broker; one process at a time.")] = "recorder",
+) -> None:
+    """The broker to the database and to cases."""
+    from gridwatch.app.opening import run_until_signalled
+    from gridwatch.app.record import RecordRole
+
+    run_until_signalled(RecordRole(load_settings(config), name, SystemClock()).run)
+
+
+@app.command()
+def serve(config: ConfigPath = DEFAULT_CONFIG) -> None:
+    """The API, the live stream and the first page."""
+    from gridwatch.app.opening import run_until_signalled
+    from gridwatch.app.serve import ServeRole
+
+    run_until_signalled(ServeRole(load_settings(config), SystemClock()).run)
+
+
+@app.command()
+def replay(
+    file: Annotated[Path, typer.Argument(help="A recorded stream.")],
+    config: ConfigPath = DEFAULT_CONFIG,
+    camera: Annotated[str | None, typer.Option(help="Whose zones and rules apply.")] = None,
+    expect: Annotated[Path | None, typer.Option(help="Truth to compare with; exit 1 on a difference.")] = None,
+    output: Annotated[Path | None, typer.Option("--out", help="Write the incident list here as JSON.")] = None,
+) -> None:
+    """A recorded file through the same gate, detector, tracker and rules as live video, as fast as it goes."""
+    from gridwatch.app.replay_command import run_replay
+
+    raise typer.Exit(run_replay(file, load_settings(config), camera, expect, output))
+
+
+@app.command()
+def rig(
+    cameras: Annotated[list[str], typer.Argument(help="NAME=FILE for each virtual camera.", metavar="NAME=FILE...")],
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    rtsp_port: Annotated[int, typer.Option(help="0 takes a free one.")] = 0,
+    username: str = "admin",
+    password: Annotated[str | None, typer.Option(help="Generated when not given.")] = None,
+) -> None:
+    """Virtual ONVIF cameras that play recorded files in a loop."""
+    from gridwatch.app.rig_command import run_rig
+
+    run_rig(cameras, host, rtsp_port, username, password)
+
+
+@samples.command("make")
+def make_samples(folder: Annotated[Path, typer.Argument(help="Where streams and truth go.")]) -> None:
+    """Render the synthetic scenes with their truth."""
+    from gridwatch.rig.scenes import make_all
+
+    make_all(folder, out.print)
+
+
+@accounts.command("add")
+def add_account(
+    name: str,
+    role: Annotated[Role, typer.Option(help="What it may do.")],
+    site: Annotated[str, typer.Option(help="It sees this site and everything below.")],
+    config: ConfigPath = DEFAULT_CONFIG,
+) -> None:
+    """Create an account, or give it a new role, site and password. The password is asked for, or read from a pipe."""
+    from gridwatch.app.accounts import save_account
+
+    asking = sys.stdin.isatty()
+    password = typer.prompt("Password", hide_input=True, confirmation_prompt=True) if asking else sys.stdin.readline()
+    asyncio.run(save_account(load_settings(config), name, role, site, password.rstrip("\n"), SystemClock()))
+    out.print(f"account {name}: {role} of {site}")
+
+
+@app.command()
+def schemas(folder: Annotated[Path, typer.Argument(help="Where the JSON Schemas go.")]) -> None:
+    """Write the JSON Schema of every message."""
+    from gridwatch.bus.schemas import write_schemas
+
+    for path in write_schemas(folder):
+        out.print(str(path))
+
+
+def _checked(config: Path) -> Settings:
+    """Settings whose weights were verified too, so that nothing starts on wrong ones."""
+    from gridwatch.detectors import load_detector
+
+    settings = load_settings(config)
+    load_detector(settings.deployment.detector)
+    return settings

@@ -1,0 +1,119 @@
+"""The ingest role: cameras to incidents in the outbox, and from there to the broker."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+
+import cv2
+import structlog
+
+from gridwatch.app.camera_worker import CameraWorker
+from gridwatch.app.health import HealthReporter, Watched
+from gridwatch.app.locks import hold_lock
+from gridwatch.app.shutdown import ShutdownStack
+from gridwatch.app.sink import IncidentSink
+from gridwatch.bus import BrokerAddress, Outbox, Publisher
+from gridwatch.config import CameraConfig, Deployment
+from gridwatch.detectors import AnalysisPool, CameraAnalysis, Detector, load_detector
+from gridwatch.domain import CameraState, Clock, SitePath, UsageError
+from gridwatch.ingest import Reader, ReaderTally
+
+log = structlog.get_logger(__name__)
+
+
+class IngestRole:
+    """Owns the readers, the analysis and the outbox of some cameras of a deployment. `start` once, `close` once."""
+
+    def __init__(self, deployment: Deployment, cameras: Sequence[CameraConfig], node: str, clock: Clock) -> None:
+        self._deployment = deployment
+        self._cameras = tuple(cameras)
+        self._node = node
+        self._clock = clock
+        self._stack = ShutdownStack(clock)
+
+    def start(self) -> None:
+        """Verify the weights, open the outbox, start every thread. Raises UsageError with nothing left running."""
+        # Analysis workers are the parallelism; OpenCV's own threads would fight them.
+        cv2.setNumThreads(1)
+        detector = load_detector(self._deployment.detector)
+        try:
+            publisher, outbox = self._start_publisher()
+            self._start_cameras(detector, outbox, publisher)
+        except BaseException:
+            self._stack.close()
+            raise
+        log.info("ingest_started", node=self._node, cameras=[camera.id for camera in self._cameras])
+
+    def close(self) -> None:
+        """Stop reading, finish what is queued, clear what is open, drain the outbox, disconnect."""
+        self._stack.close()
+        log.info("ingest_stopped", node=self._node)
+
+    def _start_publisher(self) -> tuple[Publisher, Outbox]:
+        services = self._deployment.services
+        address = BrokerAddress.from_config(services.broker)
+        services.data_dir.mkdir(parents=True, exist_ok=True)
+        lock = hold_lock(services.data_dir / f"{self._node}.lock", f"another ingest runs as {self._node!r}")
+        self._stack.push("lock", lambda _: lock.close(), timeout=1.0)
+        outbox = Outbox(services.data_dir / f"{self._node}.outbox", services.outbox_max_bytes, self._clock)
+        outbox.open()
+        self._stack.push("outbox", lambda _: outbox.close(), timeout=1.0)
+        district = SitePath(district=self._deployment.district.id)
+        publisher = Publisher(
+            outbox, address, client_id=f"gridwatch-{self._node}", node=self._node, site=district, clock=self._clock
+        )
+        publisher.start()
+        self._stack.push("publisher", publisher.close, timeout=3.0)
+        return publisher, outbox
+
+    def _start_cameras(self, detector: Detector, outbox: Outbox, publisher: Publisher) -> None:
+        analyses = {camera.id: CameraAnalysis(camera, detector) for camera in self._cameras}
+        sink = IncidentSink(outbox, publisher, analyses)
+        pool = AnalysisPool(analyses, self._deployment.detector.threads, sink.on_analysis, self._clock)
+        reporter = HealthReporter(publisher, pool, self._clock)
+        watched = [self._watch(camera, pool, reporter, sink) for camera in self._cameras]
+        pool.start()
+        # Read upwards: the cameras stop, health says so, analysis ends, and only then is what is open cleared.
+        self._stack.push("open incidents", lambda _: sink.clear_open(analyses), timeout=1.0)
+        self._stack.push("analysis", pool.close, timeout=1.5)
+        self._stack.push("health", reporter.close, timeout=0.5)
+        self._stack.push("cameras", lambda timeout: _close_all([one.worker for one in watched], timeout), timeout=2.0)
+        for one in watched:
+            one.worker.start()
+        reporter.start(watched)
+
+    def _watch(self, camera: CameraConfig, pool: AnalysisPool, reporter: HealthReporter, sink: IncidentSink) -> Watched:
+        tally = ReaderTally()
+
+        def make_reader(on_state: Callable[[CameraState, str], None]) -> Reader:
+            return Reader(camera, self._clock, pool.submit, on_state, tally)
+
+        worker = CameraWorker(camera, make_reader, self._clock, reporter.wake)
+        return Watched(worker=worker, reader=tally, analysis=sink.tallies[camera.id])
+
+
+def _close_all(workers: Sequence[CameraWorker], timeout: float) -> None:
+    """Tell all of them before waiting for any."""
+    for worker in workers:
+        worker.ask_to_stop()
+    for worker in workers:
+        worker.close(timeout)
+
+
+def choose_cameras(deployment: Deployment, wanted: Sequence[str]) -> tuple[CameraConfig, ...]:
+    """The cameras named, or all. Raises UsageError for one that is not in the deployment, or when there are none."""
+    known = {camera.id: camera for camera in deployment.cameras}
+    unknown = [name for name in wanted if name not in known]
+    if unknown:
+        raise UsageError(f"no camera {', '.join(unknown)} in the deployment; it has {', '.join(known) or 'none'}")
+    chosen = tuple(known[name] for name in dict.fromkeys(wanted)) if wanted else deployment.cameras
+    if not chosen:
+        raise UsageError("the deployment has no cameras; add some under `cameras`")
+    return chosen
+
+
+def node_name(wanted: Sequence[str]) -> str:
+    """A name that is the same each time the same cameras are ingested, since the outbox is found by it."""
+    if not wanted:
+        return "ingest"
+    digest = hashlib.sha256("\n".join(sorted(set(wanted))).encode()).hexdigest()[:8]
+    return f"ingest-{min(wanted)}-{digest}"

@@ -1,0 +1,89 @@
+"""From an analysis to the outbox: on disk before anything else sees it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+import structlog
+
+from gridwatch.bus import MessageRefused, Outbox, OutboxError, OutgoingMessage, encode_evidence, encode_incident
+from gridwatch.detectors import Analysis, Snapshot
+from gridwatch.domain import Frame, Incident, Phase
+
+log = structlog.get_logger(__name__)
+
+
+class Wakes(Protocol):
+    """Whoever sends what is in the outbox."""
+
+    def wake(self) -> None:
+        """There is something new."""
+
+
+class Finishes(Protocol):
+    """An analysis that can clear what it still has open."""
+
+    def finish(self) -> tuple[Incident, ...]:
+        """Clear every open incident as of the last frame."""
+
+
+@dataclass(slots=True)
+class AnalysisTally:
+    """What analysis gave for one camera. Written by the one worker that has the camera; reading may be a frame late."""
+
+    detected: int = 0
+    """Frames the gate let through to the detector."""
+    detections: int = 0
+    incidents: int = 0
+    """Incidents raised."""
+    lost: int = 0
+    """Messages that could not be put on disk."""
+
+
+class IncidentSink:
+    """Puts incidents and their pictures into the outbox, and counts."""
+
+    def __init__(self, outbox: Outbox, sender: Wakes, cameras: Iterable[str]) -> None:
+        self._outbox = outbox
+        self._sender = sender
+        self.tallies: Mapping[str, AnalysisTally] = {camera: AnalysisTally() for camera in cameras}
+        """By camera id."""
+
+    def on_analysis(self, frame: Frame, analysis: Analysis) -> None:
+        """Take what one frame gave. Called in order within a camera."""
+        tally = self.tallies[frame.camera]
+        tally.detected += analysis.detected
+        tally.detections += analysis.detections
+        self._put(frame.camera, analysis.incidents, analysis.snapshots)
+
+    def clear_open(self, analyses: Mapping[str, Finishes]) -> None:
+        """Clear what is still open when nobody will watch it any more. After the analysis threads have ended."""
+        for camera, analysis in analyses.items():
+            self._put(camera, analysis.finish(), ())
+
+    def _put(self, camera: str, incidents: Sequence[Incident], snapshots: Sequence[tuple[UUID, Snapshot]]) -> None:
+        if not incidents:
+            return
+        tally = self.tallies[camera]
+        messages = _encode(incidents, snapshots)
+        try:
+            self._outbox.append(messages)
+        except OutboxError as error:
+            tally.lost += len(messages)
+            log.critical("incidents_lost", camera=camera, messages=len(messages), reason=str(error))
+            return
+        tally.incidents += sum(one.phase is Phase.RAISED for one in incidents)
+        self._sender.wake()
+
+
+def _encode(incidents: Sequence[Incident], snapshots: Sequence[tuple[UUID, Snapshot]]) -> list[OutgoingMessage]:
+    raised = {one.id: one for one in incidents if one.phase is Phase.RAISED}
+    messages = [encode_incident(one) for one in incidents]
+    for owner, picture in snapshots:
+        try:
+            messages.append(encode_evidence(raised[owner], picture.jpeg))
+        except MessageRefused as error:
+            # An incident without its picture is better than none.
+            log.error("evidence_refused", incident=str(owner), reason=str(error))
+    return messages
