@@ -73,27 +73,34 @@ def _drive(start: float, lane: float, speed: float = 6.0) -> Path:
     return walk(ROAD_VIEW, start, ends if lane == NEAR_LANE else ends[::-1], speed)
 
 
+def _talkers(view: View) -> dict[str, Actor]:
+    """Four who meet on the square."""
+    return {
+        "talker-1": Person(
+            path=walk(view, -2.0, [(-0.03, 0.62), (0.17, 0.60), (-0.03, 0.46)], waits={1: 18.5}),
+            coat=NAVY, trousers=JEANS, height=1.8,
+        ),
+        "talker-2": Person(
+            path=walk(view, 0.5, [(0.33, 1.12), (0.29, 0.75), (0.52, 0.47), (1.04, 0.45)], waits={1: 15.0}),
+            coat=WINE, trousers=CHARCOAL, coat_length=0.7, height=1.68, hair=(30, 50, 80),
+        ),
+        "talker-3": Person(
+            path=walk(view, -3.0, [(0.70, 0.44), (0.37, 0.58), (0.44, 0.40), (1.04, 0.40)], waits={1: 17.5}),
+            coat=SLATE, trousers=JEANS,
+        ),
+        "talker-4": Person(
+            path=walk(view, 1.0, [(0.60, 0.52), (0.45, 0.70), (0.62, 1.12)], waits={1: 13.0}),
+            coat=TEAL, trousers=BLACK, height=1.71,
+        ),
+    }  # fmt: skip
+
+
 def _plaza_day() -> Scene:
     view = PLAZA_VIEW
     return Scene(
         name="plaza-day", seconds=30, place=Place.PLAZA, seed=11,
         actors={
-            "talker-1": Person(
-                path=walk(view, -2.0, [(-0.03, 0.62), (0.17, 0.60), (-0.03, 0.46)], waits={1: 18.5}),
-                coat=NAVY, trousers=JEANS, height=1.8,
-            ),
-            "talker-2": Person(
-                path=walk(view, 0.5, [(0.33, 1.12), (0.29, 0.75), (0.52, 0.47), (1.04, 0.45)], waits={1: 15.0}),
-                coat=WINE, trousers=CHARCOAL, coat_length=0.7, height=1.68, hair=(30, 50, 80),
-            ),
-            "talker-3": Person(
-                path=walk(view, -3.0, [(0.70, 0.44), (0.37, 0.58), (0.44, 0.40), (1.04, 0.40)], waits={1: 17.5}),
-                coat=SLATE, trousers=JEANS,
-            ),
-            "talker-4": Person(
-                path=walk(view, 1.0, [(0.60, 0.52), (0.45, 0.70), (0.62, 1.12)], waits={1: 13.0}),
-                coat=TEAL, trousers=BLACK, height=1.71,
-            ),
+            **_talkers(view),
             "trespasser-1": Person(
                 path=walk(view, 0.0, [(0.55, 1.02), (0.62, 0.84), (0.84, 0.74), (0.93, 0.50), (1.04, 0.46)]),
                 coat=OLIVE, trousers=CHARCOAL, height=1.77,

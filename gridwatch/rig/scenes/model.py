@@ -161,7 +161,7 @@ class SceneRule:
     seconds: float = 0.0
     """How long the condition must hold before an incident is due."""
     tolerance: float = 1.0
-    """Seconds by which a found incident may differ from the truth."""
+    """Seconds by which a found incident may differ from when it is due."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

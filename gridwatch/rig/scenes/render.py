@@ -99,7 +99,10 @@ def _chain(first: Image, rest: Iterator[Image]) -> Iterator[Image]:
 def render(scene: Scene, out: Path, truth: Path) -> None:
     """Write the clip of `scene` to `out` and its ground truth to `truth`. Raises RigError when it cannot."""
     encode(pictures(scene), out, Fraction(scene.fps))
-    truth.write_text(truth_document(scene), encoding="utf-8")
+    try:
+        truth.write_text(truth_document(scene), encoding="utf-8")
+    except OSError as exc:
+        raise RigError(f"{truth} could not be written: {exc}") from exc
 
 
 def make_all(out: Path, progress: Callable[[str], None]) -> None:

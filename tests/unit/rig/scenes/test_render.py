@@ -98,6 +98,12 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path):
         encode(pictures(scene), tmp_path / "nowhere" / "clip.mp4", Fraction(10))
 
 
+def test_a_truth_that_cannot_be_written_is_named(tmp_path):
+    scene = small(builtin_scenes()["road-day"], seconds=0.1)
+    with pytest.raises(RigError, match="nowhere"):
+        render(scene, tmp_path / "clip.mp4", tmp_path / "nowhere" / "truth.json")
+
+
 def test_no_pictures_are_no_clip(tmp_path):
     with pytest.raises(RigError, match="no picture"):
         encode(iter(()), tmp_path / "clip.mp4", Fraction(10))
