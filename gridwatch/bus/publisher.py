@@ -53,6 +53,11 @@ _RETRY = (1.0, 30.0)
 """First and longest wait in seconds after the broker refused a message that it may take later."""
 _NEVER = {0x90: "topic name invalid", 0x95: "packet too large", 0x99: "payload format invalid"}
 """Reason codes that repeating cannot cure; such messages are set aside."""
+_FAULTS = {0x81, 0x82, *_NEVER}
+"""Codes of a disconnection that a message of ours may have caused (malformed packet, protocol error).
+
+Mosquitto answers a message above its `message_size_limit` with a PUBACK that MQTT does not have, and paho hangs up.
+"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,6 +83,8 @@ class _Link:
     connected: bool = False
     window: int = WINDOW
     max_packet: int | None = None
+    faults: int = 0
+    """Disconnections so far that a message of ours may have caused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +133,8 @@ class Publisher:
         # The feeder's own.
         self._epoch = 0
         self._cursor = 0
+        self._faults = 0
+        self._careful_until = 0
         self._in_flight: dict[int, _Sent] = {}
         self._settling: deque[tuple[float, int]] = deque()
         self._retry_at: float | None = None
@@ -212,6 +221,7 @@ class Publisher:
                 connected=True,
                 window=min(WINDOW, getattr(properties, "ReceiveMaximum", WINDOW)),
                 max_packet=getattr(properties, "MaximumPacketSize", None),
+                faults=self._link.faults,
             )
         self._gone.clear()
         log.info("broker_connected", broker=str(self._address), epoch=self._link.epoch)
@@ -228,7 +238,8 @@ class Publisher:
         self, _: mqtt.Client, __: object, ___: mqtt.DisconnectFlags, code: ReasonCode, ____: Properties | None
     ) -> None:
         with self._link_lock:
-            self._link = replace(self._link, connected=False)
+            faults = self._link.faults + (code.value in _FAULTS)
+            self._link = replace(self._link, connected=False, faults=faults)
         self._status = lost_status(self._address, self._status, code)
         self._gone.set()
         log.info("broker_disconnected", broker=str(self._address), reason=str(code))
@@ -331,20 +342,33 @@ class Publisher:
         if link.max_packet is not None and size > link.max_packet:
             self._set_aside(entry.id, f"larger than the broker's {link.max_packet} bytes")
             return True
-        in_flight = sum(sent.size for sent in self._in_flight.values())
-        if len(self._in_flight) >= link.window or (self._in_flight and in_flight + size > WINDOW_BYTES):
+        sizes = [sent.size for sent in self._in_flight.values() if sent.entry is not None]
+        if sizes and (entry.id <= self._careful_until or sum(sizes) + size > WINDOW_BYTES):
+            return False
+        if len(self._in_flight) >= link.window:
             return False
         return self._send(client, link, entry.id, entry.message)
 
     def _begin(self, link: _Link) -> None:
         """A new connection: nothing is in flight, and what had not settled is sent again from the outbox."""
         self._epoch = link.epoch
+        if link.faults != self._faults:
+            self._faults = link.faults
+            self._blame()
         self._in_flight.clear()
         self._settling.clear()
         self._cursor = 0
         self._retry_at = None
         with self._signal:
             self._dirty = dict.fromkeys(self._states)
+
+    def _blame(self) -> None:
+        """A message broke the connection. Find it by sending one at a time; one that does it alone is set aside."""
+        suspects = [sent.entry for sent in self._in_flight.values() if sent.entry is not None]
+        if len(suspects) == 1 and suspects[0] <= self._careful_until:
+            self._set_aside(suspects[0], "the broker hangs up on it")
+        elif suspects:
+            self._careful_until = max(suspects)
 
     def _retry_now(self) -> bool:
         """After a refusal: once the pause is over and nothing is in flight, start again from the oldest message."""
