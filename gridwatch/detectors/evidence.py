@@ -22,8 +22,8 @@ _HEAD_MARGIN: Final = 0.15
 """Widened on either side by this share of the width, and upwards by a third of it in heights."""
 _CELLS: Final = 4
 """Squares a head is wide after pixelation: too few for any face, whatever is done to the picture later."""
-_ACROSS_EDGES: Final = 2
-"""Pixels a privacy zone grows by, so that JPEG's 8x8 blocks and chroma do not smear what is beside it into it."""
+_ACROSS_EDGES: Final = 8
+"""Pixels a privacy zone grows by: one block of JPEG, so that what is beside the zone does not ring into it."""
 _FRAME_COLOUR: Final = (0, 200, 255)
 
 

@@ -142,6 +142,18 @@ def test_somebody_who_was_already_there_does_not_take_over_the_incident_of_one_w
     assert events[2].subject == "1"
 
 
+def test_a_passer_by_who_enters_where_another_was_just_lost_is_another_intruder() -> None:
+    script = []
+    for i in range(30):
+        seconds = i / FPS
+        tracks = [tracked(seconds, (0.52 if i < 12 else 0.47, 0.5), 2)]
+        if i < 10:
+            tracks.append(tracked(seconds, (0.46, 0.5), 1))
+        script.append((seconds, tracks))
+    _, events = play(intrusion(), script)
+    assert [event.subject for event in events if event.phase == "raised"] == ["1", "2"]
+
+
 def test_two_intruders_are_two_incidents() -> None:
     script = [(i / FPS, [tracked(i / FPS, IN, 1), tracked(i / FPS, (0.1, 0.9), 2)]) for i in range(10)]
     _, events = play(intrusion(), script)
