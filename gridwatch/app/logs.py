@@ -2,13 +2,15 @@
 
 import logging
 import sys
+from typing import TextIO
 
 import structlog
 
 
-def configure_logs(*, verbose: bool = False) -> None:
-    """Send structlog to standard error. Call once, in a process's main."""
-    terminal = sys.stderr.isatty()
+def configure_logs(*, verbose: bool = False, file: TextIO | None = None) -> None:
+    """Send structlog to `file`, or to standard error. For a process's main."""
+    output = file or sys.stderr
+    terminal = output.isatty()
     renderer: structlog.typing.Processor = (
         structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer(ensure_ascii=False)
     )
@@ -21,7 +23,6 @@ def configure_logs(*, verbose: bool = False) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if verbose else logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
+        logger_factory=structlog.PrintLoggerFactory(output),
     )
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(name)s %(levelname)s %(message)s")
+    logging.basicConfig(level=logging.WARNING, stream=output, format="%(name)s %(levelname)s %(message)s", force=True)

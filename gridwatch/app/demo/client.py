@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import httpx
 
 from gridwatch.api.views import CameraView, CasePage, CaseView, IncidentPage, IncidentRecordView, SessionView
+from gridwatch.domain import GridwatchError
 
 _PAGE = 200
 
@@ -18,6 +19,10 @@ class Snapshot:
     incidents: Sequence[IncidentRecordView] = ()
     """The newest first."""
     cases: Sequence[CaseView] = ()
+
+
+class LoginFailed(GridwatchError):  # noqa: N818  (reads as what happened)
+    """The API refused the demo's own operator, or failed."""
 
 
 class ApiClient:
@@ -34,8 +39,11 @@ class ApiClient:
             return False
 
     def log_in(self, name: str, password: str) -> str:
-        """Log in; returns the token."""
-        answer = self._http.post("/v1/session", json={"name": name, "password": password}).raise_for_status()
+        """Log in; returns the token. Raises LoginFailed."""
+        try:
+            answer = self._http.post("/v1/session", json={"name": name, "password": password}).raise_for_status()
+        except httpx.HTTPError as error:
+            raise LoginFailed(f"cannot log in as {name}: {error}") from error
         token = SessionView.model_validate_json(answer.content).token
         self._http.headers["Authorization"] = f"Bearer {token}"
         return token

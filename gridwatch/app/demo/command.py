@@ -17,6 +17,7 @@ from gridwatch.app.demo.observer import BusObserver, MessageId, StreamObserver
 from gridwatch.app.demo.stage import OPERATOR, Stage, set_stage
 from gridwatch.app.demo.verdict import Outcome, show
 from gridwatch.app.demo.view import Heading, render, status_line
+from gridwatch.app.logs import configure_logs
 from gridwatch.app.opening import make_database
 from gridwatch.app.run import roles
 from gridwatch.app.shutdown import ShutdownStack, StopSignal
@@ -39,10 +40,18 @@ class DemoFailed(GridwatchError):  # noqa: N818  (reads as what happened)
 def run_demo(seconds: int | None, keep: Path | None, clock: Clock) -> int:
     """Run until Ctrl-C, or for `seconds`; returns the exit code. Leaves no process, and no files unless `keep`."""
     console = Console(highlight=False, soft_wrap=True)
+    if not console.is_terminal:
+        console = Console(highlight=False, soft_wrap=True, width=120)  # or tables would be cut to 80 columns
     work = Path(tempfile.mkdtemp(prefix="gridwatch-demo-")) if keep is None else keep.resolve()
-    work.mkdir(parents=True, exist_ok=True)
+    logs = work / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
     try:
-        with StopSignal() as stop, ShutdownStack(clock) as stack:
+        with (
+            (logs / "demo.log").open("w", encoding="utf-8") as file,
+            StopSignal() as stop,
+            ShutdownStack(clock) as stack,
+        ):
+            configure_logs(file=file)  # the screen belongs to the view
             demo = Demo(work, stack, stop, clock, console)
             return demo.run(seconds)
     except GridwatchError:
@@ -103,7 +112,6 @@ class Demo:
         # Before anything is published: it is not persistent, and must have seen everything at the end.
         self._wait(lambda: bus.connected, "the broker did not take our subscriber in")
         logs = self._work / "logs"
-        logs.mkdir(exist_ok=True)
         children = Children(roles(stage.config, logs), self._clock)
         self._stack.push("roles", children.close, timeout=6.0)
         children.start()

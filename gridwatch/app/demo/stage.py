@@ -7,7 +7,6 @@ import shutil
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
@@ -47,13 +46,14 @@ class Stage:
 
 
 def samples_folder() -> Path:
-    """Where the sample streams are: packaged, or beside the package in a checkout. Raises UsageError."""
-    packaged = Path(str(resources.files("gridwatch.app"))) / "streams"
-    checkout = Path(__file__).parents[3] / "samples" / "streams"
-    for folder in (packaged, checkout):
-        if folder.is_dir():
-            return folder
-    raise UsageError(f"the sample streams are missing; they belong in {checkout}")
+    """Where the sample streams are: in the checkout, since not all of them may be redistributed in a package.
+
+    Raises UsageError.
+    """
+    folder = Path(__file__).parents[3] / "samples" / "streams"
+    if not folder.is_dir():
+        raise UsageError(f"the demo plays the sample streams of a source checkout, and {folder} is not there")
+    return folder
 
 
 def set_stage(work: Path, stack: ShutdownStack, clock: Clock, say: Callable[[str], None]) -> Stage:

@@ -1,0 +1,111 @@
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gridwatch.app.sink import IncidentSink
+from gridwatch.bus import EvidenceTopic, IncidentTopic, Outbox, parse_topic
+from gridwatch.detectors import Analysis, Snapshot
+from gridwatch.detectors.evidence import snapshot
+from gridwatch.domain import (
+    FakeClock,
+    Frame,
+    Incident,
+    IncidentKind,
+    Phase,
+    Position,
+    Severity,
+    SitePath,
+    incident_id,
+)
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+FRAME = Frame(
+    camera="square", index=0, pts=0.0, captured_at=NOON, arrived_at=NOON, image=np.zeros((48, 64, 3), np.uint8)
+)
+PICTURE = snapshot(FRAME, [], [], ())
+RAISED = Incident(
+    id=incident_id(NOON, "x"), kind=IncidentKind.INTRUSION, severity=Severity.MAJOR, phase=Phase.RAISED, seq=0,
+    site=SitePath.parse("harbour/east"), camera="square", rule="fence", position=Position(lon=121.5, lat=31.2),
+    occurred_at=NOON, observed_at=NOON, boxes=(), score=0.5, count=1, evidence=(), detector=None,
+)  # fmt: skip
+CLEARED = replace(RAISED, phase=Phase.CLEARED, seq=1)
+
+
+class Bell:
+    def __init__(self) -> None:
+        self.rung = 0
+
+    def wake(self) -> None:
+        self.rung += 1
+
+
+class Open:
+    """An analysis with one open incident."""
+
+    def finish(self) -> tuple[Incident, ...]:
+        return (CLEARED,)
+
+
+@pytest.fixture
+def outbox(tmp_path: Path) -> Iterator[Outbox]:
+    with Outbox(tmp_path / "outbox", 1_000_000, FakeClock()) as one:
+        yield one
+
+
+def analysis(*incidents: Incident, pictures: tuple[Snapshot, ...] = ()) -> Analysis:
+    shots = tuple((RAISED.id, one) for one in pictures)
+    return Analysis(incidents=incidents, snapshots=shots, detected=True, detections=3)
+
+
+def topics(outbox: Outbox) -> list[type]:
+    return [type(parse_topic(entry.message.topic)) for entry in outbox.peek(10)]
+
+
+def test_incidents_are_on_disk_before_the_sender_is_woken(outbox: Outbox) -> None:
+    bell = Bell()
+    sink = IncidentSink(outbox, bell, ["square"])
+    sink.on_analysis(FRAME, analysis(RAISED, CLEARED))
+    assert topics(outbox) == [IncidentTopic, IncidentTopic]
+    assert bell.rung == 1
+    assert sink.tallies["square"].incidents == 1
+
+
+def test_frames_without_incidents_wake_nobody_and_are_counted(outbox: Outbox) -> None:
+    bell = Bell()
+    sink = IncidentSink(outbox, bell, ["square"])
+    sink.on_analysis(FRAME, analysis())
+    assert bell.rung == 0
+    assert (sink.tallies["square"].detected, sink.tallies["square"].detections) == (1, 3)
+
+
+def test_a_picture_that_may_not_leave_does_not_hold_back_its_incident(outbox: Outbox) -> None:
+    sink = IncidentSink(outbox, Bell(), ["square"])
+    sink.on_analysis(FRAME, analysis(RAISED, pictures=(PICTURE,)))  # the incident does not name that picture
+    assert topics(outbox) == [IncidentTopic]
+
+
+def test_a_picture_follows_the_incident_that_names_it(outbox: Outbox) -> None:
+    sink = IncidentSink(outbox, Bell(), ["square"])
+    sink.on_analysis(FRAME, analysis(RAISED.with_evidence(PICTURE.evidence), pictures=(PICTURE,)))
+    assert topics(outbox) == [IncidentTopic, EvidenceTopic]
+
+
+def test_what_is_open_at_the_end_is_cleared(outbox: Outbox) -> None:
+    sink = IncidentSink(outbox, Bell(), ["square"])
+    sink.clear_open({"square": Open()})
+    assert topics(outbox) == [IncidentTopic]
+
+
+def test_incidents_that_find_no_room_are_counted_as_lost(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with Outbox(tmp_path / "small", 100, FakeClock()) as full:
+        bell = Bell()
+        sink = IncidentSink(full, bell, ["square"])
+        sink.on_analysis(FRAME, analysis(RAISED))
+    assert sink.tallies["square"].lost == 1
+    assert sink.tallies["square"].incidents == 0
+    assert bell.rung == 0
+    assert "incidents_lost" in capsys.readouterr().out
