@@ -13,24 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from gridwatch.api.context import Context, Ctx
 from gridwatch.api.errors import BadRequest, CrossSite, Forbidden, NotFound, NotLoggedIn
 from gridwatch.api.login import token_hash
-from gridwatch.domain import Account, CaseStep, Role, SitePath
+from gridwatch.api.roles import AUDIT_READERS, CASE_READERS, EVIDENCE_VIEWERS, WATCHERS
+from gridwatch.domain import Account, Role, SitePath
 
 COOKIE = "gridwatch_session"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-
-EVERYBODY = frozenset(Role)
-WATCHERS = EVERYBODY - {Role.AUDITOR}
-"""Incidents and their stream. An auditor reads who looked, and does not look."""
-CASE_READERS = WATCHERS - {Role.INTEGRATOR}
-EVIDENCE_VIEWERS = CASE_READERS
-AUDIT_READERS = frozenset({Role.AUDITOR, Role.ADMINISTRATOR})
-STEP_TAKERS: dict[Role, frozenset[CaseStep]] = {
-    # The centre also writes down what a unit reports by phone, so it may take every step.
-    Role.OPERATOR: frozenset(CaseStep) - {CaseStep.DISCOVER},
-    Role.OFFICER: frozenset({CaseStep.HANDLE, CaseStep.REVIEW}),
-    Role.GRID_WORKER: frozenset({CaseStep.HANDLE}),
-}
-"""Who may take which step; roles not named take none."""
 
 _bearer = HTTPBearer(auto_error=False, description="The token `POST /v1/session` returned.")
 _cookie = APIKeyCookie(name=COOKIE, auto_error=False, description="Set by `POST /v1/session`, for the page.")

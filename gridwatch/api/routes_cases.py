@@ -6,10 +6,11 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field, StringConstraints
 
-from gridwatch.api.access import STEP_TAKERS, CaseReader, Login, SiteQuery, scope_of
+from gridwatch.api.access import CaseReader, Login, SiteQuery, scope_of
 from gridwatch.api.context import Context, Ctx
 from gridwatch.api.errors import Conflict, Forbidden, NotFound, problems
 from gridwatch.api.paging import PageQuery, cut, decode, encode
+from gridwatch.api.roles import steps_of, takers_of
 from gridwatch.api.views import CasePage, CaseView
 from gridwatch.cases import StepRefused, advance
 from gridwatch.domain import AuditEntry, Case, CaseFilter, CaseStep, PageKey
@@ -67,8 +68,8 @@ async def take_step(ctx: Ctx, login: CaseReader, case_id: UUID, wanted: StepRequ
 
     Of two people who take the same step at once, one succeeds and the other is told with 409.
     """
-    if wanted.to not in STEP_TAKERS.get(login.account.role, frozenset()):
-        may = sorted(role for role, steps in STEP_TAKERS.items() if wanted.to in steps)
+    if wanted.to not in steps_of(login.account.role):
+        may = takers_of(wanted.to)
         raise Forbidden(
             f"The role {login.account.role} may not take the step {wanted.to}.",
             f"Ask one of: {', '.join(may)}." if may else "Nobody takes it: every case starts there.",

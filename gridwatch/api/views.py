@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from gridwatch.api.roles import readable, steps_of
 from gridwatch.cases import allowed
 from gridwatch.domain import (
     Account,
@@ -66,11 +67,17 @@ class AccountView(View):
     name: str
     role: Role
     site: str = Field(description="The account sees this site and everything below it.")
+    reads: list[str] = Field(description="What its role may read: `incidents`, `evidence`, `cases`, `audit`.")
+    steps: list[CaseStep] = Field(description="Case steps its role may take.")
 
     @classmethod
     def of(cls, account: Account) -> Self:
         """What may be told of `account`."""
-        return cls(name=account.name, role=account.role, site=str(account.site))
+        reads, steps = readable(account.role), steps_of(account.role)
+        return cls(
+            name=account.name, role=account.role, site=str(account.site), reads=reads,
+            steps=[step for step in CaseStep if step in steps],
+        )  # fmt: skip
 
 
 class SessionView(View):

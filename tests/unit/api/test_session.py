@@ -17,7 +17,9 @@ OURS = {"Sec-Fetch-Site": "same-origin"}
 async def test_a_login_gives_a_token_and_a_cookie_that_both_work(world: ApiWorld, client: httpx.AsyncClient) -> None:
     answer = await client.post("/v1/session", json=GOOD)
     assert answer.status_code == 201
-    assert answer.json()["account"] == {"name": "operator", "role": "operator", "site": "demo"}
+    account = answer.json()["account"]
+    assert (account["name"], account["role"], account["site"]) == ("operator", "operator", "demo")
+    assert account["steps"] == ["file", "dispatch", "handle", "review", "close", "evaluate"]
     assert answer.json()["expires_at"] == "2026-03-01T20:00:00Z"
     cookie = answer.headers["set-cookie"].lower()
     assert "httponly" in cookie
