@@ -30,9 +30,14 @@ def test_a_step_that_fails_keeps_no_other_open(capsys: pytest.CaptureFixture[str
 
 def test_steps_run_when_the_body_fails() -> None:
     closed: list[str] = []
-    with pytest.raises(ValueError, match="body"), ShutdownStack(FakeClock()) as stack:
-        stack.push("part", lambda _: closed.append("part"), timeout=1.0)
-        raise ValueError("body")
+
+    def fail() -> None:
+        with ShutdownStack(FakeClock()) as stack:
+            stack.push("part", lambda _: closed.append("part"), timeout=1.0)
+            raise ValueError("body")
+
+    with pytest.raises(ValueError, match="body"):
+        fail()
     assert closed == ["part"]
 
 
