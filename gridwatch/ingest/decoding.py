@@ -50,11 +50,6 @@ class PictureDecoder:
         self._tally = tally
         self._awaits_keyframe = False
 
-    def resynchronise(self) -> None:
-        """Leave out everything until the next keyframe: what came last may have been cut."""
-        self._stream.codec_context.flush_buffers()
-        self._awaits_keyframe = True
-
     def decode(self, packet: VideoPacket) -> list[av.VideoFrame]:
         """The whole pictures that `packet` completes, in presentation order; an empty packet drains the decoder."""
         frames: list[av.VideoFrame] = []
@@ -65,7 +60,8 @@ class PictureDecoder:
                 decoded = packet.decode()
             except av.FFmpegError:
                 errors += 1
-                self.resynchronise()
+                self._stream.codec_context.flush_buffers()
+                self._awaits_keyframe = True
             else:
                 frames = [frame for frame in decoded if not frame.is_corrupt]
                 errors += len(decoded) - len(frames)

@@ -2,13 +2,13 @@
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 
 import structlog
 
 from gridwatch.config.model import CameraConfig
 from gridwatch.domain import CameraState, Clock, Frame
-from gridwatch.ingest.errors import StreamStalled
+from gridwatch.ingest.rtsp import stalled
 from gridwatch.ingest.session import Outlets, Session
 from gridwatch.ingest.tally import ReaderTally
 
@@ -24,8 +24,9 @@ class Reader:
     """Reads one camera. `run_once` belongs to one thread at a time; `stop` may be called from any.
 
     The connection lives in a thread of its own, since the library cannot be interrupted: so a reader can be stopped,
-    and a stall noticed, while that thread still waits for the camera. It ends by itself within `rtsp.READ_SECONDS`
-    (while connecting, within the limits of `rtsp` and `onvif`), and hands out nothing in the meantime.
+    and a stall noticed, while that thread still waits for the camera. It hands out nothing from then on, closes the
+    connection and ends by itself as soon as the camera says something, at the latest after `stall_seconds` (while
+    connecting, after the limits in `rtsp` and `onvif_client`). It is a daemon, so a process need not wait for it.
     """
 
     def __init__(
@@ -54,13 +55,12 @@ class Reader:
         """
         if self._stopped.is_set():
             return
-        self._wake.clear()
         self._outlets.on_state(CameraState.CONNECTING, "")
-        session = Session(self._camera, self._clock, self._outlets)
-        thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"read-{self._camera.id}")
-        reading = thread.submit(session.read)
-        reading.add_done_callback(lambda _: self._wake.set())
-        thread.shutdown(wait=False)
+        session = Session(self._camera, self._clock, self._outlets, self._stall_seconds)
+        reading: Future[None] = Future()
+        threading.Thread(
+            target=self._read, args=(session, reading), name=f"read-{self._camera.id}", daemon=True
+        ).start()
         try:
             self._watch(session, reading)
         finally:
@@ -73,16 +73,26 @@ class Reader:
         self._stopped.set()
         self._wake.set()
 
+    def _read(self, session: Session, reading: Future[None]) -> None:
+        try:
+            session.read()
+        except BaseException as error:  # noqa: BLE001 - handed over whole to the thread that waits for it
+            reading.set_exception(error)
+        else:
+            reading.set_result(None)
+        finally:
+            self._wake.set()
+
     def _watch(self, session: Session, reading: Future[None]) -> None:
         """Until the connection ends, stalls or is stopped. Raises what it raised."""
-        while not self._stopped.is_set():
+        while True:
+            # Before looking: what happens after the look wakes the wait below.
+            self._wake.clear()
+            if self._stopped.is_set():
+                return
             if reading.done():
                 reading.result()
                 return
             if session.silent_seconds() >= self._stall_seconds:
-                raise StreamStalled(
-                    self._camera.id,
-                    f"no picture for {self._stall_seconds:g} s",
-                    "it is tried again; check its network and its encoder if it repeats",
-                )
+                raise stalled(self._camera.id, self._stall_seconds)
             self._wake.wait(min(1.0, self._stall_seconds / 4))

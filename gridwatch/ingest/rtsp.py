@@ -5,14 +5,11 @@ from collections.abc import Iterator
 import av
 
 from gridwatch.ingest.decoding import VideoPacket
-from gridwatch.ingest.errors import CameraRefused, CameraUnreachable, IngestError, NoVideo, StreamEnded
+from gridwatch.ingest.errors import CameraRefused, CameraUnreachable, IngestError, NoVideo, StreamEnded, StreamStalled
 from gridwatch.ingest.urls import Credentials, endpoint, with_credentials
 
 OPEN_SECONDS = 5.0
 """Limit of each of the two steps of opening: the RTSP dialogue, and probing."""
-READ_SECONDS = 2.0
-"""A read that waits longer is broken off. Short, since it also bounds how long a stopped reader's thread may linger;
-not shorter, since a broken off read may cut a packet that the network was merely slow to bring."""
 
 _FAST = {"probesize": "32"}
 """First frame in 0.1 s instead of 1.9 s; the decoder finds what the SDP lacks in the first keyframe."""
@@ -20,16 +17,21 @@ _COMMON = {"rtsp_transport": "tcp", "allowed_media_types": "video"}
 """No sound: nobody needs it, and with one track FFmpeg does not move the PTS at the first sender report."""
 
 
-def open_stream(camera: str, url: str, credentials: Credentials | None) -> av.container.InputContainer:
+def open_stream(
+    camera: str, url: str, credentials: Credentials | None, read_seconds: float
+) -> av.container.InputContainer:
     """Connect to `url`, which has no user information, and play. Blocks up to 4 x OPEN_SECONDS; the caller closes.
 
+    `read_seconds` is how long a later read may wait. It is no less than what counts as a stall: a read broken off in
+    the middle of a packet that the network was merely slow to bring loses FFmpeg's place in the connection.
     Raises CameraRefused, CameraUnreachable or NoVideo.
     """
+    secret_url = with_credentials(url, credentials)
     try:
-        container = _open(url, credentials, _FAST)
+        container = _open(secret_url, read_seconds, _FAST)
         if not _has_video(container):
             container.close()
-            container = _open(url, credentials, {})
+            container = _open(secret_url, read_seconds, {})
     except av.FFmpegError as error:
         raise _why_not(camera, url, error) from _without_url(error)
     if not _has_video(container):
@@ -38,30 +40,31 @@ def open_stream(camera: str, url: str, credentials: Credentials | None) -> av.co
     return container
 
 
-def live_packets(
-    camera: str, container: av.container.InputContainer, stream: av.VideoStream
-) -> Iterator["VideoPacket | None"]:
-    """The packets of an open stream; None whenever READ_SECONDS passed without one, which may have cut a packet.
+def live_packets(camera: str, container: av.container.InputContainer, stream: av.VideoStream) -> Iterator[VideoPacket]:
+    """The packets of an open stream, an empty one last; ends when the camera ends it.
 
-    Ends when the camera ends the stream. Raises StreamEnded when the connection breaks.
+    Raises StreamStalled when none came for the `read_seconds` of `open_stream`, and StreamEnded when the connection
+    breaks. After neither can reading go on: FFmpeg may have lost its place in the connection.
     """
-    while True:
-        try:
-            yield from container.demux(stream)
-        except av.error.ExitError:
-            yield None
-        except av.FFmpegError as error:
-            raise StreamEnded(
-                camera, f"the connection broke ({error.strerror})", "it is tried again; check the network if it repeats"
-            ) from _without_url(error)
-        else:
-            return
+    try:
+        yield from container.demux(stream)
+    except av.error.ExitError as error:
+        raise stalled(camera, float(container.read_timeout or 0)) from _without_url(error)
+    except av.FFmpegError as error:
+        raise StreamEnded(
+            camera, f"the connection broke ({error.strerror})", "it is tried again; check the network if it repeats"
+        ) from _without_url(error)
 
 
-def _open(url: str, credentials: Credentials | None, options: dict[str, str]) -> av.container.InputContainer:
-    return av.open(
-        with_credentials(url, credentials), options={**_COMMON, **options}, timeout=(OPEN_SECONDS, READ_SECONDS)
+def stalled(camera: str, seconds: float) -> StreamStalled:
+    """The error of a stream silent for `seconds`."""
+    return StreamStalled(
+        camera, f"no picture for {seconds:g} s", "it is tried again; check its network and its encoder if it repeats"
     )
+
+
+def _open(url: str, read_seconds: float, options: dict[str, str]) -> av.container.InputContainer:
+    return av.open(url, options={**_COMMON, **options}, timeout=(OPEN_SECONDS, read_seconds))
 
 
 def _has_video(container: av.container.InputContainer) -> bool:

@@ -16,7 +16,7 @@ from gridwatch.ingest.decoding import Picture, PictureDecoder, VideoPacket
 from gridwatch.ingest.errors import CameraUnreachable, NoVideo, StreamEnded
 from gridwatch.ingest.onvif import find_stream
 from gridwatch.ingest.recorded import open_recording, packets
-from gridwatch.ingest.rtsp import READ_SECONDS, live_packets, open_stream
+from gridwatch.ingest.rtsp import live_packets, open_stream, stalled
 from gridwatch.ingest.tally import ReaderTally
 from gridwatch.ingest.urls import Credentials, split_credentials
 from gridwatch.ingest.walltime import Stamp, producer_time, stamp
@@ -47,8 +47,9 @@ class _Target:
 class Session:
     """One connection. `read` runs in a thread of its own; `abandon` and `silent_seconds` may be called from any."""
 
-    def __init__(self, camera: CameraConfig, clock: Clock, outlets: Outlets) -> None:
+    def __init__(self, camera: CameraConfig, clock: Clock, outlets: Outlets, stall_seconds: float) -> None:
         self._camera = camera
+        self._stall_seconds = stall_seconds
         self._clock = clock
         self._outlets = outlets
         self._abandoned = threading.Event()
@@ -68,7 +69,7 @@ class Session:
         target = self._find()
         if target is None or self._abandoned.is_set():
             return
-        with open_stream(self._camera.id, target.url, target.credentials) as container:
+        with open_stream(self._camera.id, target.url, target.credentials, self._stall_seconds) as container:
             self._pull(container, target.clock_offset_seconds)
 
     def abandon(self) -> None:
@@ -117,11 +118,9 @@ class Session:
             if self._abandoned.is_set():
                 return
             waited, received_at = self._clock.monotonic() - received_at, self._clock.monotonic()
-            if packet is None or waited >= READ_SECONDS:
-                # A read that was broken off may have delivered half a picture and lost the other half.
-                decoder.resynchronise()
-            if packet is None:
-                continue
+            if waited >= self._stall_seconds:
+                # A read that is broken off first hands out what it has: maybe half a picture.
+                raise stalled(self._camera.id, self._stall_seconds)
             arrived_at = self._clock.now()
             frames = decoder.decode(packet)
             if frames:

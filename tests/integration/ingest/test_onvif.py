@@ -1,11 +1,13 @@
 """Devices that answer ONVIF unlike the rig does: canned answers over real HTTP."""
 
+import hashlib
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Protocol
 
 import pytest
 from pydantic import SecretStr
@@ -101,20 +103,53 @@ INFORMATION = soap(
     "<tds:HardwareId>7</tds:HardwareId></tds:GetDeviceInformationResponse>"
 )
 
-Serve = Callable[[Mapping[str, Canned]], str]
+REALM, NONCE = "camera", "f00d"
+
+
+def proves(authorization: str | None, password: str) -> bool:
+    """Whether HTTP Digest (RFC 2069) as `admin` is right."""
+    given = dict(re.findall(r'(\w+)="([^"]*)"', authorization or ""))
+    return given.get("response") == md5(
+        f"{md5(f'admin:{REALM}:{password}')}:{NONCE}:{md5('POST:' + given.get('uri', ''))}"
+    )
+
+
+def md5(text: str) -> str:
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+
+class Serve(Protocol):
+    """Starts a device; returns its URL."""
+
+    def __call__(self, answers: Mapping[str, Canned], *, digest: str | None = None) -> str:
+        """With `digest`, every operation needs that password by HTTP Digest, and none may carry a token."""
 
 
 @pytest.fixture
-def serve() -> Iterator[Serve]:
+def refusals() -> list[str]:
+    """The operations that a device of `serve` answered with 401."""
+    return []
+
+
+@pytest.fixture
+def serve(refusals: list[str]) -> Iterator[Serve]:
     """`serve(answers by operation) -> device URL`; what has no answer is not supported. Port 0 in answers is ours."""
     servers: list[tuple[ThreadingHTTPServer, threading.Thread]] = []
 
-    def start(answers: Mapping[str, Canned]) -> str:
+    def start(answers: Mapping[str, Canned], *, digest: str | None = None) -> str:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 request = self.rfile.read(int(self.headers["Content-Length"]))
                 found = _OPERATION.search(request)
                 name = found[1].decode() if found else ""
+                if digest is not None and not proves(self.headers["Authorization"], digest):
+                    self.send_response(401)
+                    self.send_header("WWW-Authenticate", f'Digest realm="{REALM}", nonce="{NONCE}"')
+                    self.send_header("Content-Length", "0")
+                    self.end_headers()
+                    refusals.append(name)
+                    return
+                assert digest is None or b"UsernameToken" not in request
                 answer = answers.get(name, answers.get("*", fault("ter:ActionNotSupported", f"no {name}", 500)))
                 body = answer.body.replace(":0/", f":{self.server.server_port}/").encode()
                 self.send_response(answer.status)
@@ -240,12 +275,28 @@ async def test_a_camera_without_a_usable_stream_has_no_video(serve: Serve, chang
     assert "pw-secret" not in everything_it_says(caught.value)
 
 
+async def test_a_camera_that_wants_http_digest_gets_it_and_no_token(serve: Serve, refusals: list[str]) -> None:
+    stream = await find(serve(usual(), digest="pw-secret"))
+    assert stream.profile.token == "sub"
+    # One challenge for each service; after it, every request carries the answer.
+    assert refusals == ["GetSystemDateAndTime", "GetProfiles"]
+
+
+async def test_a_password_wrong_by_digest_is_tried_once_lest_the_account_be_locked(
+    serve: Serve, refusals: list[str]
+) -> None:
+    with pytest.raises(CameraRefused) as caught:
+        await find(serve(usual(), digest="another"))
+    assert refusals == ["GetSystemDateAndTime"] * 2  # the challenge, and the one answer to it
+    assert "pw-secret" not in everything_it_says(caught.value)
+
+
 @pytest.mark.parametrize(
     "answer",
     [
         fault("ter:NotAuthorized", "Sender not Authorized"),
         fault("ter:InvalidArgVal", "Authority failure", 500),
-        Canned("<html><br>401", 401),
+        Canned("<html><body>401</body></html>", 401),
         Canned("", 401),
         Canned("", 403),
     ],

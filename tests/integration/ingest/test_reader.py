@@ -1,3 +1,5 @@
+import subprocess
+import sys
 import threading
 import time
 from datetime import UTC, datetime
@@ -10,7 +12,6 @@ import pytest
 
 from gridwatch.domain import CameraState, SystemClock
 from gridwatch.ingest import Reader, ReaderTally, StreamEnded, UnreadableFile, recorded_frames
-from gridwatch.ingest.rtsp import READ_SECONDS
 from gridwatch.rig import VirtualCamera
 from tests.fixtures.rig import MakeRig, encode_clip
 from tests.integration.ingest.harness import (
@@ -26,7 +27,7 @@ from tests.integration.ingest.harness import (
 
 
 def wait_until_no_connection_is_left() -> None:
-    deadline = time.perf_counter() + READ_SECONDS + 1.0
+    deadline = time.perf_counter() + 2.0
     for thread in threading.enumerate():
         if thread.name.startswith("read-"):
             thread.join(max(0.0, deadline - time.perf_counter()))
@@ -112,6 +113,36 @@ def test_stop_ends_a_streaming_reader_at_once_and_leaves_no_thread(rig: MakeRig)
     assert watched.error is None
     wait_until_no_connection_is_left()
     assert len(watched.frames) == handed_out
+
+
+def test_a_process_may_end_while_a_stopped_reader_still_waits_for_its_camera() -> None:
+    script = """
+import socket, threading
+from gridwatch.config.model import CameraConfig, CameraSource
+from gridwatch.domain import SystemClock
+from gridwatch.ingest import Reader, ReaderTally
+with socket.create_server(("127.0.0.1", 0)) as server:
+    source = CameraSource(rtsp=f"rtsp://127.0.0.1:{server.getsockname()[1]}/live")
+    camera = CameraConfig(id="gate-3", site="north", position=(0, 0), source=source)
+    reader = Reader(camera, SystemClock(), print, lambda *_: None, ReaderTally())
+    thread = threading.Thread(target=reader.run_once)
+    thread.start()
+    connection, _ = server.accept()
+    connection.recv(100)
+    reader.stop()
+    thread.join()
+    assert [t.name for t in threading.enumerate() if t.name.startswith("read-")] == ["read-gate-3"]
+    print("stopped", flush=True)
+"""
+    command = [sys.executable, "-W", "error", "-c", script]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert "stopped\n" in iter(process.stdout.readline, "")
+        began = time.perf_counter()
+        _, errors = process.communicate(timeout=DEADLINE)
+        took = time.perf_counter() - began
+    assert (process.returncode, errors) == (0, "")
+    assert took < 2.0
 
 
 def test_a_reader_stopped_before_it_runs_does_not_connect(rig: MakeRig) -> None:
