@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from gridwatch.bus import (
     Channel,
     Delivery,
     LinkState,
+    LinkStatus,
     Outbox,
     Publisher,
     Subscriber,
@@ -308,9 +310,11 @@ def test_wrong_credentials_are_told_and_do_not_lose_anything(mosquitto: BrokerCo
         publisher.start()
         outbox.put_incident(incident())
         publisher.wake()
-        for status in (lambda: subscriber.status, lambda: publisher.status().link):
-            wait_until(lambda s=status: s().state is LinkState.REFUSED and "Not authorized" in s().reason, "refusal")
-            assert "wrong-secret" not in status().reason
+        links: tuple[Callable[[], LinkStatus], ...] = (lambda: subscriber.status, lambda: publisher.status().link)
+        wait_until(lambda: all(link().state is LinkState.REFUSED for link in links), "the refusals")
+        for link in links:
+            assert "Not authorized" in link().reason
+            assert "wrong-secret" not in link().reason
         publisher.close(5)
         subscriber.close(5)
         assert outbox.stats().count == 1
