@@ -10,6 +10,9 @@ from typing import Final
 
 _MEASURED: Final = 0.1
 """Standard deviation of a detected centre, in sizes: boxes of the packaged model tremble by about this."""
+_DOUBT: Final = 0.25
+"""How much more a detection of score 0 is off than one of score 1, in sizes: weak boxes are parts of what they are on.
+Noise that falls with confidence is the idea of NSA Kalman (GIAOTracker, Du et al. 2021)."""
 _ACCELERATION: Final = 1.2
 """Standard deviation of acceleration, sizes / s^2: people stop and turn within half a second."""
 _FIRST_SPEED: Final = 3.0
@@ -48,9 +51,10 @@ class Axis:
             self.var_velocity + noise * moved**2,
         )
 
-    def correct(self, measured: float, size: float) -> "Axis":
-        """Joined with a detection at `measured`."""
-        spread = self.var_position + (_MEASURED * size) ** 2
+    def correct(self, measured: float, size: float, score: float) -> "Axis":
+        """Joined with a detection at `measured`, believed by its `score`, 0..1."""
+        noise = max(_MEASURED, _MEASURED / 2 + _DOUBT * (1 - score))
+        spread = self.var_position + (noise * size) ** 2
         gain, gain_velocity = self.var_position / spread, self.covariance / spread
         off = measured - self.position
         return Axis(

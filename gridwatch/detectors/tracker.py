@@ -32,6 +32,9 @@ _SAME_OBJECT_IOU: Final = 0.65
 """Boxes of kin classes overlapping more are one object; the detector has suppressed within each class only."""
 _CONTAINED: Final = 0.75
 """A box with this share of its area inside one that continues a track is a part of it (head, torso, load)."""
+_SHADOW: Final = 0.5
+"""A weak box that shares this much with one that continues a track continues no other: two people side by side also
+make weak boxes between them, on which a lost track would live on as a third."""
 _PART_SCALE: Final = 4.0
 """Boxes that differ more in area are two objects, near and far, or one of them is no object at all."""
 _CHI2: Final = 9.21
@@ -47,8 +50,8 @@ _WEAK_UNSEEN: Final = 0.5
 """Seconds after which weak detections no longer continue a track; nothing but a strong one brings it back."""
 _STIRRED: Final = 1.5
 """Sizes a track must have gone from its first place to have moved: boxes on scenery tremble by a third of that."""
-_SIZE_GAIN: Final = 0.5
-"""Share of a new size taken over: sizes change slowly, boxes breathe."""
+_SIZE_GAIN: Final = 0.6
+"""Share of a new size taken over, times its score: sizes change slowly, boxes breathe, and weak ones are parts."""
 _LEAST: Final = 0.002
 """Smallest length to divide by: a pixel or two."""
 _NEVER: Final = 1e6
@@ -165,7 +168,8 @@ def track(
     _assign(trails, solid, strong, matched, settings)
     _assign(trails, _free(trails, matched), strong, matched, settings)
     fresh = [i for i in _free(trails, matched) if trails[i].unseen <= _WEAK_UNSEEN]
-    _assign(trails, fresh, weak, matched, settings)
+    clear = [one for one in weak if not any(_is_part(one, other, _SHADOW) for other in matched.values())]
+    _assign(trails, fresh, clear, matched, settings)
 
     looked = min(elapsed, settings.longest_step)
     kept = [
@@ -203,10 +207,12 @@ def _elapsed(state: TrackerState, pts: float) -> float:
 
 
 def _one_each(detections: Sequence[Detection]) -> list[Detection]:
-    """Best first, without the weaker of two boxes on one object. Sorted whole, so that input order cannot matter."""
+    """Best first, without empty boxes and the weaker of two on one object; the order of the input cannot matter."""
     found: list[Detection] = []
     ordered = sorted(detections, key=lambda d: (-d.score, d.label, d.box.x1, d.box.y1, d.box.x2, d.box.y2))
     for one in ordered:
+        if one.box.area < _LEAST**2:
+            continue
         kin = kin_of(one.label)
         if not any(kin_of(other.label) == kin and other.box.iou(one.box) > _SAME_OBJECT_IOU for other in found):
             found.append(one)
@@ -288,10 +294,10 @@ def _join(trail: _Trail, one: Detection, pts: float, settings: TrackerSettings) 
         trail,
         votes=tuple(votes.items()),
         stirred=trail.stirred or gone > _STIRRED,
-        x=trail.x.correct(centre.x, size_x),
-        y=trail.y.correct(centre.y, size_y),
-        width=trail.width + _SIZE_GAIN * (one.box.width - trail.width),
-        height=trail.height + _SIZE_GAIN * (one.box.height - trail.height),
+        x=trail.x.correct(centre.x, size_x, one.score),
+        y=trail.y.correct(centre.y, size_y, one.score),
+        width=trail.width + _SIZE_GAIN * one.score * (one.box.width - trail.width),
+        height=trail.height + _SIZE_GAIN * one.score * (one.box.height - trail.height),
         score=one.score,
         best_score=max(trail.best_score, one.score),
         last_seen=pts,
@@ -325,19 +331,20 @@ def _newcomers(found: Sequence[Detection], known: list[Detection], settings: Tra
     for one in found:
         if one.score < settings.start_score or any(one is other for other in known):
             continue
-        if not any(_is_part(one, other) for other in (*known, *started)):
+        if not any(_is_part(one, other, _CONTAINED) for other in (*known, *started)):
             started.append(one)
     return started
 
 
-def _is_part(one: Detection, other: Detection) -> bool:
+def _is_part(one: Detection, other: Detection, share: float) -> bool:
+    """True when the boxes share that much of the smaller one, are of a like size and of kin classes."""
     if kin_of(one.label) != kin_of(other.label):
         return False
     a, b = one.box, other.box
     if max(a.area, b.area) > _PART_SCALE * min(a.area, b.area):
         return False
     width, height = min(a.x2, b.x2) - max(a.x1, b.x1), min(a.y2, b.y2) - max(a.y1, b.y1)
-    return width > 0 and height > 0 and width * height > _CONTAINED * min(a.area, b.area)
+    return width > 0 and height > 0 and width * height > share * min(a.area, b.area)
 
 
 def _box(x: float, y: float, width: float, height: float) -> Box:

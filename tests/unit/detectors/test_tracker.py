@@ -92,6 +92,25 @@ def test_a_weak_box_does_not_bring_back_a_track_lost_for_a_second() -> None:
     assert run([[strong]] * 10 + [[]] * 5 + [[strong]])[-1].tracks[0].last_seen == pytest.approx(3.0)
 
 
+def test_a_weak_box_between_two_people_does_not_keep_a_third_alive() -> None:
+    pair = [seen(0.40, 0.6), seen(0.46, 0.6)]
+    steps = run([[*pair, seen(0.43, 0.6)]] * 5 + [[*pair, seen(0.43, 0.6, score=0.2)]] * 12)
+    assert len(confirmed(steps[4])) == 3
+    assert len(confirmed(steps[-1])) == 2
+
+
+def test_a_weak_part_of_a_person_neither_shrinks_the_track_nor_throws_it_off_course() -> None:
+    torso = Detection(box=Box(x1=0.39, y1=0.40, x2=0.45, y2=0.50), label="person", score=0.2)
+    steps = run([[seen(0.2 + 0.02 * i, 0.6)] for i in range(10)] + [[torso]] * 2 + [[seen(0.44, 0.6)]])
+    assert ids(steps) == {1}
+    assert steps[-2].tracks[0].box.height > 0.16
+
+
+def test_empty_boxes_are_no_objects() -> None:
+    nothing = Detection(box=Box(x1=0.5, y1=0.5, x2=0.5, y2=0.5), label="person", score=0.9)
+    assert run([[nothing]] * 3)[-1].tracks == ()
+
+
 def test_scenery_that_scores_weakly_picture_after_picture_is_no_track_until_it_moves() -> None:
     still = run([[seen(0.4, 0.5, score=0.42 if i % 20 == 0 else 0.3)] for i in range(100)])
     assert not any(step.tracks for step in still[1:])
