@@ -14,6 +14,7 @@ from gridwatch.api.context import Context, Ctx
 from gridwatch.api.errors import BadRequest, CrossSite, Forbidden, NotFound, NotLoggedIn
 from gridwatch.api.login import token_hash
 from gridwatch.api.roles import AUDIT_READERS, CASE_READERS, EVIDENCE_VIEWERS, WATCHERS
+from gridwatch.api.text import Line
 from gridwatch.domain import Account, Role, SitePath
 
 COOKIE = "gridwatch_session"
@@ -111,7 +112,7 @@ EvidenceViewer = Annotated[Login, Depends(_only(EVIDENCE_VIEWERS, "see evidence"
 AuditReader = Annotated[Login, Depends(_only(AUDIT_READERS, "read the audit"))]
 
 SiteField = Annotated[
-    str | None,
+    Line | None,
     Field(
         max_length=200,
         description="Only this site and below, as `district[/substation[/checkpoint]]`; default: the account's site.",

@@ -11,6 +11,7 @@ from gridwatch.api.context import Context, Ctx
 from gridwatch.api.errors import Conflict, Forbidden, NotFound, problems
 from gridwatch.api.paging import PageQuery, cut, decode, encode
 from gridwatch.api.roles import steps_of, takers_of
+from gridwatch.api.text import Line, Paragraph
 from gridwatch.api.views import CasePage, CaseView
 from gridwatch.cases import StepRefused, advance
 from gridwatch.domain import AuditEntry, Case, CaseFilter, CaseStep, PageKey
@@ -21,7 +22,7 @@ router = APIRouter(tags=["cases"])
 class CaseQuery(SiteQuery, PageQuery):
     """Filters of the list."""
 
-    grid: str | None = Field(default=None, max_length=100, description="Only cases of the grid with this code.")
+    grid: Line | None = Field(default=None, max_length=100, description="Only cases of the grid with this code.")
     step: list[CaseStep] = Field(default=[], description="Only cases at these steps; repeat it for several.")
     late: bool = Field(default=False, description="True: only cases whose clock has run out.")
 
@@ -30,7 +31,7 @@ class StepRequest(BaseModel):
     """A step to take."""
 
     to: CaseStep = Field(description="The step after the case's present one.")
-    note: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)] = Field(
+    note: Annotated[Paragraph, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)] = Field(
         description="Why, or what was done; kept in the case's history."
     )
 

@@ -10,6 +10,7 @@ from gridwatch.api.access import EvidenceViewer, Login, SiteQuery, Watcher, scop
 from gridwatch.api.context import Context, Ctx
 from gridwatch.api.errors import EvidenceDamaged, NotFound, problems
 from gridwatch.api.paging import PageQuery, cut, decode, encode
+from gridwatch.api.text import Line
 from gridwatch.api.views import IncidentDetailView, IncidentPage, IncidentRecordView, IncidentView
 from gridwatch.domain import AuditEntry, EventRecord, IncidentFilter, IncidentKind, PageKey, Severity
 from gridwatch.store import EvidenceAltered
@@ -27,7 +28,7 @@ class EventQuery(SiteQuery):
 class IncidentQuery(EventQuery, PageQuery):
     """Filters of the list."""
 
-    camera: str | None = Field(default=None, max_length=63)
+    camera: Line | None = Field(default=None, max_length=63)
     since: AwareDatetime | None = Field(
         default=None, description="`occurred_at` from this on; ISO 8601 with `Z` or an offset (`%2B08:00`)."
     )
@@ -36,7 +37,7 @@ class IncidentQuery(EventQuery, PageQuery):
 
 Sha256 = Annotated[str, Path(pattern="^[0-9a-f]{64}$", description="Lower-case hex, as the incident names it.")]
 Reason = Annotated[
-    str,
+    Line,
     StringConstraints(strip_whitespace=True),
     Query(min_length=3, max_length=500, description="Why you look; kept in the audit with your name."),
 ]

@@ -6,23 +6,33 @@ from contextlib import asynccontextmanager
 from typing import Annotated
 
 from fastapi import APIRouter, Request, Response, status
-from pydantic import BaseModel, SecretStr, StringConstraints
+from pydantic import AfterValidator, BaseModel, SecretStr, StringConstraints
 
 from gridwatch.api.access import COOKIE, LoggedIn, comes_from_another_site
 from gridwatch.api.context import Context, Ctx
 from gridwatch.api.errors import CrossSite, NotLoggedIn, TooManyAttempts, problems
 from gridwatch.api.login import new_token, token_hash
+from gridwatch.api.text import Line
 from gridwatch.api.views import AccountView, SessionView
 from gridwatch.domain import Account, AuditEntry
 
 router = APIRouter(tags=["session"])
 
 
+def _encodable(password: SecretStr) -> SecretStr:
+    try:
+        password.get_secret_value().encode()
+    except UnicodeEncodeError:
+        # From None: the original message quotes a part of the password.
+        raise ValueError("holds half of a surrogate pair, which is no character") from None
+    return password
+
+
 class Credentials(BaseModel):
     """Who wants in."""
 
-    name: Annotated[str, StringConstraints(min_length=1, max_length=64)]
-    password: Annotated[SecretStr, StringConstraints(min_length=1, max_length=1024)]
+    name: Annotated[Line, StringConstraints(min_length=1, max_length=64)]
+    password: Annotated[SecretStr, StringConstraints(min_length=1, max_length=1024), AfterValidator(_encodable)]
 
 
 @router.post("/v1/session", status_code=status.HTTP_201_CREATED, responses=problems(401, 403, 429))

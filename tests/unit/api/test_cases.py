@@ -47,7 +47,7 @@ async def test_a_step_is_kept_with_who_when_and_why(
     case = make_case(step=CaseStep.FILE)
     world.store.case_records[case.id] = case
     answer = await client.post(
-        f"/v1/cases/{case.id}/steps", json={"to": "dispatch", "note": " to unit 1 "}, headers=login
+        f"/v1/cases/{case.id}/steps", json={"to": "dispatch", "note": " to unit 1\nat once "}, headers=login
     )
     body = answer.json()
     assert body["step"] == "dispatch"
@@ -55,7 +55,7 @@ async def test_a_step_is_kept_with_who_when_and_why(
     assert body["clock"]["due_at"] == "2026-03-01T08:30:00Z"
     assert body["clock"]["late"] is False
     assert body["history"][-1] == {
-        "step": "dispatch", "at": "2026-03-01T08:00:00Z", "by": "operator", "note": "to unit 1"
+        "step": "dispatch", "at": "2026-03-01T08:00:00Z", "by": "operator", "note": "to unit 1\nat once"
     }  # fmt: skip
     assert world.store.case_records[case.id].step is CaseStep.DISPATCH
     entry = world.store.audit_entries[-1]

@@ -166,3 +166,26 @@ async def test_every_shown_value_has_both_labels(client: httpx.AsyncClient) -> N
     labels = (await client.get("/v1/labels", headers=await log_in(client, "operator"))).json()
     assert labels["kind"]["line_crossing"] == {"en": "Line crossing", "zh": "越线"}
     assert all(label["en"] and label["zh"] for group in labels.values() for label in group.values())
+
+
+@pytest.mark.parametrize("text", ["a\0b", "a\x1b[2Jb", "a\x7fb"])
+async def test_control_characters_are_refused_everywhere(world: ApiWorld, client: httpx.AsyncClient, text: str) -> None:
+    login = await log_in(client, "operator")
+    incident, case = make_incident(), make_case()
+    world.store.append(incident)
+    world.store.case_records[case.id] = case
+    answers = [
+        await client.post("/v1/session", json={"name": text, "password": "x"}),
+        await client.post(f"/v1/cases/{case.id}/steps", json={"to": "dispatch", "note": text}, headers=login),
+        await client.get(f"/v1/incidents/{incident.id}/evidence/{'a' * 64}", params={"reason": text}, headers=login),
+        await client.get("/v1/sites", params={"site": f"demo/{text}"}, headers=login),
+        await client.get("/v1/incidents", params={"camera": text}, headers=login),
+        await client.get("/v1/cases", params={"grid": text}, headers=login),
+    ]
+    assert [answer.status_code for answer in answers] == [422] * len(answers)
+
+
+async def test_half_a_character_is_refused_and_not_a_defect(client: httpx.AsyncClient) -> None:
+    for body in (b'{"name": "\\ud800", "password": "x"}', b'{"name": "x", "password": "\\ud800"}'):
+        answer = await client.post("/v1/session", content=body, headers={"Content-Type": "application/json"})
+        assert answer.status_code == 422
