@@ -2,7 +2,11 @@
 
 import json
 import os
+import shutil
+import signal
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -74,31 +78,66 @@ def test_a_message_over_the_brokers_stated_limit_is_set_aside(mosquitto: BrokerC
         assert publisher.status().reconnects == 0
 
 
-def test_a_message_that_breaks_every_connection_is_found_and_set_aside(tmp_path: Path) -> None:
-    """Mosquitto's `message_size_limit` is not stated on connecting and is answered with what MQTT does not have."""
+@contextmanager
+def plain_mosquitto(folder: Path, *lines: str) -> Iterator[tuple[BrokerAddress, subprocess.Popen[bytes]]]:
+    """A Mosquitto configured by the test."""
     port = free_port()
-    config = tmp_path / "mosquitto.conf"
-    config.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\nmessage_size_limit 100000\n")
-    server = subprocess.Popen(["/usr/sbin/mosquitto", "-c", str(config)], stderr=subprocess.DEVNULL)
+    config = folder / "mosquitto.conf"
+    config.write_text("\n".join((f"listener {port} 127.0.0.1", "allow_anonymous true", "user root", *lines, "")))
+    program = shutil.which("mosquitto", path=f"{os.environ['PATH']}:/usr/sbin")
+    assert program
+    server = subprocess.Popen([program, "-c", str(config)], stderr=subprocess.DEVNULL)
     try:
-        address = BrokerAddress(host="127.0.0.1", port=port)
-        collector = Collector()
-        sent = [incident(n, site=SitePath(district="poison")) for n in range(20)]
-        with (
-            subscribed(address, "poison", collector, channels=[Channel.INCIDENT]),
-            publishing(address, "poison", tmp_path) as (outbox, publisher),
-        ):
-            messages = [encode_incident(one) for one in sent]
-            outbox.append([*messages[:10], HUGE, *messages[10:]])
-            publisher.wake()
-            payloads = collector.wait_for(20)
-            wait_until(lambda: publisher.status().pending == 0, "every acknowledgement")
-            assert outbox.stats().set_aside == 1
-            assert publisher.status().reconnects == 2
+        yield BrokerAddress(host="127.0.0.1", port=port), server
     finally:
         server.terminate()
         server.wait(5)
-    assert payloads == [message.payload for message in messages]
+
+
+def test_a_message_that_breaks_every_connection_is_found_and_set_aside(tmp_path: Path) -> None:
+    """Mosquitto's `message_size_limit` is not stated on connecting and is answered with what MQTT does not have."""
+    collector = Collector()
+    sent = [encode_incident(incident(n, site=SitePath(district="poison"))) for n in range(20)]
+    with (
+        plain_mosquitto(tmp_path, "message_size_limit 100000") as (address, _),
+        subscribed(address, "poison", collector, channels=[Channel.INCIDENT]),
+        publishing(address, "poison", tmp_path) as (outbox, publisher),
+    ):
+        outbox.append([*sent[:10], HUGE, *sent[10:]])
+        publisher.wake()
+        payloads = collector.wait_for(20)
+        wait_until(lambda: publisher.status().pending == 0, "every acknowledgement")
+        assert outbox.stats().set_aside == 1
+        assert publisher.status().reconnects == 2
+    assert payloads == [message.payload for message in sent]
+
+
+def test_what_the_broker_refuses_for_now_waits_and_nothing_overtakes_it(tmp_path: Path) -> None:
+    rules = tmp_path / "acl"
+    allowed = ("topic read #", "topic write gridwatch/v1/acl/-/-/-/#", "topic write gridwatch/v1/acl/-/-/gate-2/#")
+    rules.write_text("\n".join((*allowed, "")))
+    collector = Collector()
+    site = SitePath(district="acl")
+    sent = [encode_incident(incident(n, site=site, camera=f"gate-{1 + n % 2}")) for n in range(20)]
+    with (
+        plain_mosquitto(tmp_path, f"acl_file {rules}") as (address, server),
+        subscribed(address, "acl", collector, channels=[Channel.INCIDENT]),
+        publishing(address, "acl", tmp_path) as (outbox, publisher),
+    ):
+        outbox.append(sent)
+        publisher.wake()
+        wait_until(lambda: publisher.status().refused >= 10, "the refusals")
+        wait_until(lambda: publisher.status().refused >= 11, "another try")
+        rules.write_text("topic readwrite #\n")
+        server.send_signal(signal.SIGHUP)
+        payloads = collector.wait_for(20)
+        wait_until(lambda: publisher.status().pending == 0, "every acknowledgement")
+        assert outbox.stats().set_aside == 0
+        assert publisher.status().reconnects == 0
+
+    for camera in (0, 1):
+        own = [message.payload for message in sent[camera::2]]
+        assert [payload for payload in payloads if payload in own] == own
 
 
 def test_mosquitto_sub_sees_the_documented_contract(
