@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import takewhile
 from typing import TypeAlias, cast
 
 import av
@@ -59,12 +60,14 @@ class PictureDecoder:
             try:
                 decoded = packet.decode()
             except av.FFmpegError:
-                errors += 1
-                self._stream.codec_context.flush_buffers()
-                self._awaits_keyframe = True
+                errors = 1
             else:
-                frames = [frame for frame in decoded if not frame.is_corrupt]
-                errors += len(decoded) - len(frames)
+                # A corrupt picture was patched up from its neighbours, and is what the next ones are built on.
+                frames = list(takewhile(lambda frame: not frame.is_corrupt, decoded))
+                errors = len(decoded) - len(frames)
+        if errors:
+            self._stream.codec_context.flush_buffers()
+            self._awaits_keyframe = True
         self._tally.packet(size=packet.size, decoded=len(frames), errors=errors)
         return frames
 

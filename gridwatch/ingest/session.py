@@ -16,7 +16,7 @@ from gridwatch.ingest.decoding import Picture, PictureDecoder, VideoPacket
 from gridwatch.ingest.errors import CameraUnreachable, NoVideo, StreamEnded
 from gridwatch.ingest.onvif import find_stream
 from gridwatch.ingest.recorded import open_recording, packets
-from gridwatch.ingest.rtsp import live_packets, open_stream, stalled
+from gridwatch.ingest.rtsp import live_packets, open_stream
 from gridwatch.ingest.tally import ReaderTally
 from gridwatch.ingest.urls import Credentials, split_credentials
 from gridwatch.ingest.walltime import Stamp, producer_time, stamp
@@ -113,14 +113,9 @@ class Session:
         stream = container.streams.video[0]
         decoder = PictureDecoder(stream, self._camera.analysis_fps, self._outlets.tally)
         self._opened()
-        received_at = self._clock.monotonic()
         for packet in live_packets(self._camera.id, container, stream):
             if self._abandoned.is_set():
                 return
-            waited, received_at = self._clock.monotonic() - received_at, self._clock.monotonic()
-            if waited >= self._stall_seconds:
-                # A read that is broken off first hands out what it has: maybe half a picture.
-                raise stalled(self._camera.id, self._stall_seconds)
             arrived_at = self._clock.now()
             frames = decoder.decode(packet)
             if frames:

@@ -100,14 +100,3 @@ def test_a_file_cut_short_gives_what_it_still_holds_or_says_why(tmp_path: Path, 
     (tmp_path / "cut.mp4").write_bytes(tiny_clip.read_bytes()[: tiny_clip.stat().st_size // 2])
     with pytest.raises(UnreadableFile, match=r"cut\.mp4"):
         next(recorded_frames(tmp_path / "cut.mp4", "gate", 5, START))
-
-
-def test_damage_in_the_middle_is_left_out_until_the_next_keyframe(tmp_path: Path) -> None:
-    path = encode_clip(tmp_path / "clip.mkv", seconds=4, noise=True)
-    data = bytearray(path.read_bytes())
-    middle = len(data) // 2
-    data[middle : middle + 20_000] = np.random.default_rng(2).bytes(20_000)
-    path.write_bytes(data)
-    frames = list(recorded_frames(path, "gate", 10, START))
-    assert 20 <= len(frames) <= 40
-    assert frames[-1].pts > 3.5

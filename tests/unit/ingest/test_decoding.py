@@ -1,0 +1,80 @@
+from pathlib import Path
+
+import av
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from gridwatch.ingest import ReaderTally, TallySnapshot
+from gridwatch.ingest.decoding import PictureDecoder
+from tests.fixtures.rig import encode_clip
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three seconds at 10 fps, a key picture each second, 90 kB a picture."""
+    return encode_clip(tmp_path_factory.mktemp("clips") / "noise.mp4", seconds=3, noise=True)
+
+
+def decoded(path: Path, fps: float = 10) -> tuple[dict[int, npt.NDArray[np.uint8]], TallySnapshot]:
+    """The pictures by number, and the counters."""
+    tally = ReaderTally()
+    pictures = {}
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        decoder = PictureDecoder(stream, fps, tally)
+        for packet in container.demux(stream):
+            for picture in decoder.sample(packet, decoder.decode(packet)):
+                pictures[round(picture.time * 10)] = picture.image
+    return pictures, tally.snapshot()
+
+
+def damaged(clip: Path, path: Path, number: int, *, garbage: bool) -> Path:
+    """A copy whose packet `number` has noise in its middle, or is noise from its middle on."""
+    with av.open(str(clip)) as container:
+        packet = [packet for packet in container.demux(video=0) if packet.size][number]
+        assert packet.pos is not None
+        middle = packet.pos + packet.size // 2
+        length = packet.size - packet.size // 2 if garbage else 64
+        start = packet.pos if garbage else middle
+    data = bytearray(clip.read_bytes())
+    data[start : start + length] = np.random.default_rng(5).bytes(length)
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize("garbage", [False, True])
+@pytest.mark.parametrize(("number", "lost"), [(13, range(13, 20)), (10, range(10, 20)), (25, range(25, 30))])
+def test_damage_costs_the_pictures_until_the_next_key_and_no_other(
+    clip: Path, tmp_path: Path, number: int, lost: range, garbage: bool
+) -> None:
+    whole, clean = decoded(clip)
+    assert sorted(whole) == list(range(30))
+    assert (clean.decoded, clean.decode_errors) == (30, 0)
+    pictures, tally = decoded(damaged(clip, tmp_path / "damaged.mp4", number, garbage=garbage))
+    assert sorted(pictures) == [i for i in range(30) if i not in lost]
+    assert all(np.array_equal(image, whole[i]) for i, image in pictures.items())
+    assert tally.decode_errors == 1
+    assert tally.decoded == len(pictures)
+
+
+def test_only_the_chosen_pictures_are_converted_but_all_are_counted(clip: Path) -> None:
+    pictures, tally = decoded(clip, fps=5)
+    assert sorted(pictures) == list(range(0, 30, 2))
+    assert tally.decoded == 30
+    assert tally.bytes > 1_000_000
+
+
+def test_a_reordered_picture_knows_how_far_it_is_from_the_packet_that_completed_it(tmp_path: Path) -> None:
+    path = encode_clip(tmp_path / "b.mp4", seconds=2, b_frames=3)
+    shown, computed = [], []
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        decoder = PictureDecoder(stream, 10, ReaderTally())
+        for packet in container.demux(stream):
+            for picture in decoder.sample(packet, decoder.decode(packet)):
+                if packet.pts is not None and packet.time_base is not None:
+                    shown.append(picture.time)
+                    computed.append(float(packet.pts * packet.time_base) + picture.after_packet)
+    assert len(shown) > 10
+    assert [at - computed[0] for at in computed] == pytest.approx(shown)
