@@ -22,7 +22,9 @@ async def furnished(database: Database) -> Database:
     """The district of the fakes, in PostgreSQL."""
     memory = ApiWorld().store
     cameras = [replace(camera, health=None) for camera in memory.camera_records.values()]
-    await database.sync_directory(list(memory.site_records.values()), cameras, [make_grid()], [Unit(code="u-1", name="Unit 1")])
+    await database.sync_directory(
+        list(memory.site_records.values()), cameras, [make_grid()], [Unit(code="u-1", name="Unit 1")]
+    )
     for name, site in (("operator", "demo"), ("north", "demo/north"), ("auditor", "demo")):
         role = Role.AUDITOR if name == "auditor" else Role.OPERATOR
         await database.accounts.save_account(
