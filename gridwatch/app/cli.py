@@ -10,6 +10,7 @@ from rich.console import Console
 
 from gridwatch import __version__
 from gridwatch.app.children import EXIT_USAGE, die_with_parent
+from gridwatch.app.embedded_broker import BrokerKind
 from gridwatch.app.logs import configure_logs
 from gridwatch.config import Settings, load_settings
 from gridwatch.domain import GridwatchError, Role, SystemClock, UsageError
@@ -74,11 +75,14 @@ def demo(
         typer.Option("--for", min=20, help="Stop after this many seconds and judge: exit 0 only if all is well."),
     ] = None,
     keep: Annotated[Path | None, typer.Option(help="Keep database, logs and evidence in this folder.")] = None,
+    broker: Annotated[
+        BrokerKind | None, typer.Option(help="Which broker to start. Default: Mosquitto where it is installed.")
+    ] = None,
 ) -> None:
     """Four virtual cameras, a broker, a database and the whole path between them, on this machine alone."""
     from gridwatch.app.demo import run_demo
 
-    raise typer.Exit(run_demo(seconds, keep, SystemClock()))
+    raise typer.Exit(run_demo(seconds, keep, broker, SystemClock()))
 
 
 @app.command("check-config")
@@ -98,8 +102,7 @@ def run(config: ConfigPath = DEFAULT_CONFIG) -> None:
     """Everything the deployment needs in one go: ingest, record and serve, each a process that is kept alive."""
     from gridwatch.app.run import run_roles
 
-    _checked(config)
-    run_roles(config, SystemClock())
+    run_roles(_checked(config), SystemClock())
 
 
 @app.command()

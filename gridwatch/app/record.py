@@ -1,7 +1,8 @@
 """The record role: messages from the broker to the database, acknowledged only after the commit."""
 
 import asyncio
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 
 import structlog
@@ -15,6 +16,7 @@ from gridwatch.bus import (
     Delivery,
     EvidenceTopic,
     IncidentTopic,
+    LinkState,
     MalformedMessage,
     ReceivedEvidence,
     Subscriber,
@@ -26,7 +28,7 @@ from gridwatch.bus import (
 )
 from gridwatch.cases import CaseLinker
 from gridwatch.config import Settings
-from gridwatch.domain import CameraHealth, CameraRecord, Clock, Incident, SitePath
+from gridwatch.domain import CameraHealth, CameraRecord, Clock, GridwatchError, Incident, SitePath
 from gridwatch.store import Database, StoreError, StoreUnavailable
 
 log = structlog.get_logger(__name__)
@@ -37,6 +39,14 @@ QUEUE = 1000
 """Deliveries waiting at most. The broker keeps 200 outstanding; more wait only after reconnects in a long outage."""
 RETRY_CAP = 10.0
 """Longest wait in seconds before a batch is tried again while the database is away."""
+
+
+RECORDER = "recorder"
+"""The usual name of a recorder; its session at the broker goes by it."""
+
+
+class SessionRefused(GridwatchError):  # noqa: N818  (reads as what happened)
+    """The broker does not let the recorder in, or not subscribe."""
 
 
 class Overloaded(Exception):  # noqa: N818  (names what is wrong)
@@ -135,6 +145,35 @@ def _tell_apart(deliveries: Sequence[Delivery]) -> _Batch:
     return batch
 
 
+def _subscriber(settings: Settings, name: str, deliver: Callable[[Delivery], None], clock: Clock) -> Subscriber:
+    district = SitePath(district=settings.deployment.district.id)
+    return Subscriber(
+        BrokerAddress.from_config(settings.deployment.services.broker), client_id=f"gridwatch-{name}",
+        filters=subscriptions(district, Channel.INCIDENT, Channel.EVIDENCE, Channel.STATE), deliver=deliver,
+        persistent=True, clock=clock,
+    )  # fmt: skip
+
+
+def ensure_session(settings: Settings, clock: Clock, stop: threading.Event, name: str = RECORDER) -> None:
+    """Make the recorder's session at the broker, so that what is published before it first runs waits for it.
+
+    A broker keeps nothing for a client it has never seen. Waits for a broker that is away; returns when `stop` is set.
+    Call while the recorder does not run. Raises SessionRefused.
+    """
+
+    def leave(delivery: Delivery) -> None:
+        """Not acknowledged: the broker gives it to the recorder."""
+
+    subscriber = _subscriber(settings, name, leave, clock)
+    subscriber.start()
+    try:
+        while subscriber.status.state is not LinkState.CONNECTED and not stop.wait(0.02):
+            if subscriber.status.state is LinkState.REFUSED:
+                raise SessionRefused(f"the recorder cannot subscribe: {subscriber.status.reason}")
+    finally:
+        subscriber.close(2.0)
+
+
 class RecordRole:
     """Owns the subscription, the queue and the database of a recorder. Lives in one event loop."""
 
@@ -148,6 +187,12 @@ class RecordRole:
         self._address = BrokerAddress.from_config(services.broker)
         self._name = name
         self._queue: asyncio.Queue[Delivery] = asyncio.Queue(QUEUE)
+        self._subscriber: Subscriber | None = None
+
+    @property
+    def subscribed(self) -> bool:
+        """True while the broker delivers to it."""
+        return self._subscriber is not None and self._subscriber.status.state is LinkState.CONNECTED
 
     async def run(self, stop: asyncio.Event) -> None:
         """Record until `stop` is set. Waits for a database that is away. Raises StoreError when it refuses us."""
@@ -155,7 +200,7 @@ class RecordRole:
             return
         try:
             await self._sync_directory()
-            subscriber = self._subscriber(asyncio.get_running_loop())
+            self._subscriber = subscriber = self._make_subscriber(asyncio.get_running_loop())
             subscriber.start()
             log.info("recorder_started", broker=str(self._address))
             try:
@@ -174,18 +219,13 @@ class RecordRole:
         units = [one.to_domain() for one in self._settings.deployment.units]
         await self._database.sync_directory(self._settings.sites, cameras, self._settings.grids, units)
 
-    def _subscriber(self, loop: asyncio.AbstractEventLoop) -> Subscriber:
+    def _make_subscriber(self, loop: asyncio.AbstractEventLoop) -> Subscriber:
         def deliver(delivery: Delivery) -> None:
             if self._queue.qsize() >= QUEUE // 2:  # half: what the loop has not yet taken from this thread counts too
                 raise Overloaded(f"{self._queue.qsize()} deliveries wait for the database")
             loop.call_soon_threadsafe(self._queue.put_nowait, delivery)
 
-        district = SitePath(district=self._settings.deployment.district.id)
-        filters = subscriptions(district, Channel.INCIDENT, Channel.EVIDENCE, Channel.STATE)
-        return Subscriber(
-            self._address, client_id=f"gridwatch-{self._name}", filters=filters, deliver=deliver, persistent=True,
-            clock=self._clock,
-        )  # fmt: skip
+        return _subscriber(self._settings, self._name, deliver, self._clock)
 
     async def _record_until(self, stop: asyncio.Event) -> None:
         stopped = asyncio.create_task(stop.wait(), name="record-stop")

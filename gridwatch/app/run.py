@@ -3,14 +3,16 @@
 from pathlib import Path
 
 from gridwatch.app.children import Children, Role
+from gridwatch.app.record import ensure_session
 from gridwatch.app.shutdown import ShutdownStack, StopSignal
+from gridwatch.config import Settings
 from gridwatch.domain import Clock
 
 POLL_SECONDS = 0.5
 
 
 def roles(config: Path, logs: Path | None = None) -> list[Role]:
-    """Record first, so that its session exists before anything is published; ingest last, so that it stops first."""
+    """In the order they start; they stop in reverse, so that the recorder takes in what ingest leaves."""
     names = ("record", "serve", "ingest")
     return [
         Role(name=one, arguments=(one, "--config", str(config)), log_file=None if logs is None else logs / f"{one}.log")
@@ -18,10 +20,11 @@ def roles(config: Path, logs: Path | None = None) -> list[Role]:
     ]
 
 
-def run_roles(config: Path, clock: Clock) -> None:
-    """Run until SIGINT or SIGTERM. Raises UsageError when a role refuses its configuration."""
-    children = Children(roles(config), clock)
+def run_roles(settings: Settings, clock: Clock) -> None:
+    """Run until SIGINT or SIGTERM. Raises UsageError when a role refuses its configuration, SessionRefused."""
+    children = Children(roles(settings.path), clock)
     with StopSignal() as stop, ShutdownStack(clock) as stack:
+        ensure_session(settings, clock, stop.event)
         stack.push("roles", children.close, timeout=9.0)
         children.start()
         while not stop.event.wait(POLL_SECONDS):

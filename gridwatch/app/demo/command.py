@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 from rich.console import Console
 from rich.live import Live
 
@@ -15,10 +16,12 @@ from gridwatch.app.children import Children
 from gridwatch.app.demo.client import ApiClient, Snapshot
 from gridwatch.app.demo.observer import BusObserver, MessageId, StreamObserver
 from gridwatch.app.demo.stage import OPERATOR, Stage, set_stage
-from gridwatch.app.demo.verdict import Outcome, show
+from gridwatch.app.demo.verdict import Load, Outcome, show
 from gridwatch.app.demo.view import Heading, render, status_line
+from gridwatch.app.embedded_broker import BrokerKind
 from gridwatch.app.logs import configure_logs
 from gridwatch.app.opening import make_database
+from gridwatch.app.record import ensure_session
 from gridwatch.app.run import roles
 from gridwatch.app.shutdown import ShutdownStack, StopSignal
 from gridwatch.bus import BrokerAddress
@@ -37,7 +40,7 @@ class DemoFailed(GridwatchError):  # noqa: N818  (reads as what happened)
     """The demo could not be brought up."""
 
 
-def run_demo(seconds: int | None, keep: Path | None, clock: Clock) -> int:
+def run_demo(seconds: int | None, keep: Path | None, broker: BrokerKind | None, clock: Clock) -> int:
     """Run until Ctrl-C, or for `seconds`; returns the exit code. Leaves no process, and no files unless `keep`."""
     console = Console(highlight=False, soft_wrap=True)
     if not console.is_terminal:
@@ -53,7 +56,7 @@ def run_demo(seconds: int | None, keep: Path | None, clock: Clock) -> int:
         ):
             configure_logs(file=file)  # the screen belongs to the view
             demo = Demo(work, stack, stop, clock, console)
-            return demo.run(seconds)
+            return demo.run(seconds, broker)
     except GridwatchError:
         _show_logs(work, console)
         raise
@@ -88,9 +91,9 @@ class Demo:
         self._began = clock.monotonic()
         self._first_incident: float | None = None
 
-    def run(self, seconds: int | None) -> int:
+    def run(self, seconds: int | None, broker: BrokerKind | None) -> int:
         """Set up, watch, and, when it ran its time, judge. Returns the exit code."""
-        parts = self._set_up()
+        parts = self._set_up(broker)
         if self._watch(parts, seconds):
             return 0 if show(self._console, self._outcome(parts)) else 1
         self._say("stopping")
@@ -103,14 +106,15 @@ class Demo:
     def _say(self, text: str) -> None:
         self._console.print(f"[dim]{self._elapsed:5.1f} s[/]  {text}")
 
-    def _set_up(self) -> Parts:
-        stage = set_stage(self._work, self._stack, self._clock, self._say)
+    def _set_up(self, broker: BrokerKind | None) -> Parts:
+        stage = set_stage(self._work, broker, self._stack, self._clock, self._say)
         services = stage.settings.deployment.services
         bus = BusObserver(BrokerAddress.from_config(services.broker), stage.settings.sites[0].path, self._clock)
         bus.start()
         self._stack.push("subscriber", bus.close, timeout=1.0)
         # Before anything is published: it is not persistent, and must have seen everything at the end.
         self._wait(lambda: bus.connected, "the broker did not take our subscriber in")
+        ensure_session(stage.settings, self._clock, self._stop.event)
         logs = self._work / "logs"
         children = Children(roles(stage.config, logs), self._clock)
         self._stack.push("roles", children.close, timeout=6.0)
@@ -171,6 +175,7 @@ class Demo:
 
     def _outcome(self, parts: Parts) -> Outcome:
         """Stop the cameras, let what is under way arrive, and count."""
+        load = _load_of(parts.children.pids().get("ingest"), self._clock)
         self._say("the cameras stop; what is under way arrives")
         parts.children.stop("ingest", 8.0)
         summary, stored = asyncio.run(self._settle(parts))
@@ -178,7 +183,7 @@ class Demo:
         return Outcome(
             cameras=look.cameras, summary=summary, stored=stored, on_bus=parts.bus.seen, on_stream=parts.stream.seen,
             bus=parts.bus.latency, stream=parts.stream.latency, first_incident=self._first_incident,
-            restarts=sum(parts.children.restarts.values()),
+            restarts=sum(parts.children.restarts.values()), ingest=load,
         )  # fmt: skip
 
     async def _settle(self, parts: Parts) -> tuple[Summary, set[MessageId]]:
@@ -195,6 +200,20 @@ class Demo:
                 await asyncio.sleep(0.1)
         finally:
             await database.close()
+
+
+def _load_of(pid: int | None, clock: Clock) -> Load | None:
+    """What a process has cost since it started; None when it is not there."""
+    try:
+        process = psutil.Process(pid) if pid is not None else None
+        if process is None:
+            return None
+        times, began = process.cpu_times(), process.create_time()
+        memory = process.memory_info().rss
+    except psutil.Error:
+        return None
+    ran = max(clock.now().timestamp() - began, 1.0)
+    return Load(cores=(times.user + times.system) / ran, megabytes=memory / 1e6)
 
 
 def _show_logs(work: Path, console: Console) -> None:

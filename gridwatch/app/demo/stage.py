@@ -12,13 +12,16 @@ from urllib.parse import quote, urlsplit
 
 from gridwatch.api import MIN_PASSWORD
 from gridwatch.app.accounts import save_account
-from gridwatch.app.embedded_broker import start_broker
+from gridwatch.app.embedded_broker import BrokerKind, start_broker
 from gridwatch.app.embedded_postgres import start_postgres
 from gridwatch.app.opening import make_database
 from gridwatch.app.shutdown import ShutdownStack
 from gridwatch.config import BrokerConfig, Settings, load_settings
 from gridwatch.domain import Clock, Role, UsageError
 from gridwatch.rig import Rig, RigThread, VirtualCamera
+
+Say = Callable[[str], None]
+"""Tells the person what has started."""
 
 OPERATOR = "operator"
 CAMERA_USER = "admin"
@@ -56,13 +59,15 @@ def samples_folder() -> Path:
     return folder
 
 
-def set_stage(work: Path, stack: ShutdownStack, clock: Clock, say: Callable[[str], None]) -> Stage:
+def set_stage(
+    work: Path, broker: BrokerKind | None, stack: ShutdownStack, clock: Clock, say: Callable[[str], None]
+) -> Stage:
     """Start database, broker and cameras, write the configuration, make the operator. Pushes what it starts on `stack`.
 
     GRIDWATCH_DSN and GRIDWATCH_MQTT name ones that run already. Raises UsageError, GridwatchError.
     """
     _start_database(work, stack, clock, say)
-    _start_broker(work, stack, clock, say)
+    _start_broker(work, broker, stack, clock, say)
     rig, camera_password = _start_rig(stack, say)
     os.environ["GRIDWATCH_DEMO_CAMERA_PASSWORD"] = camera_password
     os.environ["GRIDWATCH_DEMO_PORT"] = str(_port())
@@ -88,7 +93,7 @@ async def _head(settings: Settings, clock: Clock) -> int:
         await database.close()
 
 
-def _start_database(work: Path, stack: ShutdownStack, clock: Clock, say: Callable[[str], None]) -> None:
+def _start_database(work: Path, stack: ShutdownStack, clock: Clock, say: Say) -> None:
     if "GRIDWATCH_DSN" in os.environ:
         say("database    the one GRIDWATCH_DSN names")
         return
@@ -100,12 +105,14 @@ def _start_database(work: Path, stack: ShutdownStack, clock: Clock, say: Callabl
     say(f"database    PostgreSQL from its wheel, started in {clock.monotonic() - began:.1f} s")
 
 
-def _start_broker(work: Path, stack: ShutdownStack, clock: Clock, say: Callable[[str], None]) -> None:
+def _start_broker(
+    work: Path, kind: BrokerKind | None, stack: ShutdownStack, clock: Clock, say: Callable[[str], None]
+) -> None:
     if "GRIDWATCH_MQTT" in os.environ:
         say("broker      the one GRIDWATCH_MQTT names")
         return
     began = clock.monotonic()
-    broker = start_broker(work, clock)
+    broker = start_broker(work, clock, kind=kind)
     stack.push("broker", broker.close, timeout=2.0)
     os.environ["GRIDWATCH_MQTT"] = _with_credentials(broker.config)
     stack.push("broker's name", lambda _: os.environ.pop("GRIDWATCH_MQTT"), timeout=0.1)
@@ -121,7 +128,7 @@ def _with_credentials(broker: BrokerConfig) -> str:
     return f"{url.scheme}://{user}:{password}@{url.netloc}"
 
 
-def _start_rig(stack: ShutdownStack, say: Callable[[str], None]) -> tuple[Rig, str]:
+def _start_rig(stack: ShutdownStack, say: Say) -> tuple[Rig, str]:
     folder = samples_folder()
     password = secrets.token_urlsafe(9)
     cameras = [

@@ -17,6 +17,16 @@ MUST_HAVE = (IncidentKind.INTRUSION, IncidentKind.LINE_CROSSING, IncidentKind.CR
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Load:
+    """What a process cost."""
+
+    cores: float
+    """CPU seconds a second, start-up included."""
+    megabytes: float
+    """Resident memory, at the end."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
     """Everything that was measured."""
 
@@ -34,6 +44,8 @@ class Outcome:
     """Seconds from start to the first incident in the API."""
     restarts: int
     """Times a role died and was started again."""
+    ingest: Load | None
+    """What the ingest process cost while the cameras ran."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,6 +91,12 @@ def show(console: Console, outcome: Outcome) -> bool:
     console.print(f"frame to MQTT subscriber  {outcome.bus or '-'}")
     console.print(f"frame to live stream      {outcome.stream or '-'}")
     console.print(f"first incident            {first}")
+    if outcome.ingest is not None and outcome.cameras:
+        load, cameras = outcome.ingest, len(outcome.cameras)
+        console.print(
+            f"ingest process            {load.cores:.2f} cores and {load.megabytes:.0f} MB for {cameras} cameras: "
+            f"{load.cores / cameras:.3f} cores and {load.megabytes / cameras:.0f} MB each"
+        )
     results = checks(outcome)
     for one in results:
         mark = "[green]ok[/]    " if one.good else "[bold red]FAILED[/]"
