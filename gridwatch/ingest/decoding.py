@@ -49,25 +49,22 @@ class PictureDecoder:
         self._sampler = FrameSampler(fps)
         self._converter = VideoReformatter()
         self._tally = tally
-        self._awaits_keyframe = False
 
     def decode(self, packet: VideoPacket) -> list[av.VideoFrame]:
         """The whole pictures that `packet` completes, in presentation order; an empty packet drains the decoder."""
         frames: list[av.VideoFrame] = []
         errors = 0
-        if not self._awaits_keyframe or packet.is_keyframe or not packet.size:
-            self._awaits_keyframe = False
-            try:
-                decoded = packet.decode()
-            except av.FFmpegError:
-                errors = 1
-            else:
-                # A corrupt picture was patched up from its neighbours, and is what the next ones are built on.
-                frames = list(takewhile(lambda frame: not frame.is_corrupt, decoded))
-                errors = len(decoded) - len(frames)
+        try:
+            decoded = packet.decode()
+        except av.FFmpegError:
+            errors = 1
+        else:
+            # A corrupt picture was patched up from its neighbours, and is what the next ones are built on.
+            frames = list(takewhile(lambda frame: not frame.is_corrupt, decoded))
+            errors = len(decoded) - len(frames)
         if errors:
+            # A flushed decoder gives nothing before the next keyframe or recovery point.
             self._stream.codec_context.flush_buffers()
-            self._awaits_keyframe = True
         self._tally.packet(size=packet.size, decoded=len(frames), errors=errors)
         return frames
 
