@@ -8,6 +8,7 @@ from gridwatch.config.model import (
     CrowdingRule,
     Deployment,
     DetectorConfig,
+    HealthConfig,
     IntrusionRule,
     LineConfig,
     LineCrossingRule,

@@ -155,6 +155,38 @@ def _unique(ids: list[str], what: str) -> None:
         seen.add(one)
 
 
+HEALTH_RULE_PREFIX = "health."
+"""Rules of the health incidents (`health.offline`, `health.covered`, ...) begin so; no configured rule may."""
+
+Hold = Annotated[float, Field(ge=0, le=3600)] | None
+"""Seconds a condition must last before it is an incident; null: it is not watched."""
+
+
+class HealthConfig(Section):
+    """When a camera's own state is an incident. A camera's `health` replaces those of the deployment that it names."""
+
+    offline_seconds: Hold = 20.0
+    """Grace: without video for this long, a camera is offline."""
+    return_seconds: Annotated[float, Field(ge=0, le=3600)] = 10.0
+    """Video for this long without a break ends its outage."""
+    clock_drift_seconds: Annotated[float, Field(gt=0)] | None = 2.0
+    """How far its clock may be from ours; null: not watched."""
+    frozen_seconds: Hold = 12.0
+    """Longer than the key frame interval: of a still scene, an encoder may send nothing new in between."""
+    black_seconds: Hold = 5.0
+    bright_seconds: Hold = 10.0
+    blurred_seconds: Hold = 8.0
+    covered_seconds: Hold = 3.0
+    moved_seconds: Hold = 5.0
+    """null for a camera that turns on purpose."""
+
+    def with_changes(self, changes: "HealthConfig | None") -> Self:
+        """Itself, with what `changes` was given explicitly."""
+        if changes is None:
+            return self
+        return self.model_copy(update={name: getattr(changes, name) for name in changes.model_fields_set})
+
+
 class CameraConfig(Section):
     """One video source, where it hangs and what is watched on it."""
 
@@ -174,6 +206,8 @@ class CameraConfig(Section):
     privacy: tuple[ZonePolygon, ...] = ()
     """Blackened in every picture before it leaves the worker."""
     rules: tuple[RuleConfig, ...] = ()
+    health: HealthConfig | None = None
+    """What is different here from the deployment's `health`."""
 
     @field_validator("site")
     @classmethod
@@ -184,6 +218,9 @@ class CameraConfig(Section):
     @model_validator(mode="after")
     def _rules_refer_to_something(self) -> Self:
         _unique([rule.id for rule in self.rules], "rule")
+        for rule in self.rules:
+            if rule.id.startswith(HEALTH_RULE_PREFIX):
+                raise ValueError(f"rule {rule.id!r}: ids that begin with {HEALTH_RULE_PREFIX!r} are those of health")
         return self
 
     @property
@@ -334,8 +371,13 @@ class Deployment(Section):
     """GeoJSON FeatureCollection; relative to the YAML file."""
     units: tuple[UnitConfig, ...] = ()
     detector: DetectorConfig = DetectorConfig()
+    health: HealthConfig = HealthConfig()
     cases: CasesConfig = CasesConfig()
     services: ServicesConfig = ServicesConfig()
+
+    def health_of(self, camera: CameraConfig) -> HealthConfig:
+        """The deployment's `health` with what `camera` changes of it."""
+        return self.health.with_changes(camera.health)
 
     def camera(self, camera_id: str) -> CameraConfig:
         """The camera of that id. Raises KeyError."""
