@@ -19,6 +19,6 @@ from gridwatch.config.problems import ConfigError, Problem
 
 __all__ = [
     "BrokerConfig", "CameraConfig", "CameraSource", "ConfigError", "CrowdingRule", "Deployment", "DetectorConfig",
-    "IntrusionRule", "LineConfig", "LineCrossingRule", "OnvifSource", "Problem", "RuleConfig", "Settings",
-    "load_settings",
+    "HealthConfig", "IntrusionRule", "LineConfig", "LineCrossingRule", "OnvifSource", "Problem", "RuleConfig",
+    "Settings", "load_settings",
 ]  # fmt: skip
