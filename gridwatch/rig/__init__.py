@@ -1,12 +1,12 @@
 """Recorded files to virtual ONVIF cameras, for demo, tests and integrators."""
 
-from gridwatch.rig.camera import Fault, VirtualCamera
+from gridwatch.rig.camera import Fault, OnvifStyle, VirtualCamera
 from gridwatch.rig.clip import Clip
 from gridwatch.rig.errors import ClipError, RigError, RigSetupError
 from gridwatch.rig.rtsp import RtspLimits, RtspStats
 from gridwatch.rig.virtual import Rig, RigThread, serve
 
 __all__ = [
-    "Clip", "ClipError", "Fault", "Rig", "RigError", "RigSetupError", "RigThread", "RtspLimits", "RtspStats",
-    "VirtualCamera", "serve",
+    "Clip", "ClipError", "Fault", "OnvifStyle", "Rig", "RigError", "RigSetupError", "RigThread", "RtspLimits",
+    "RtspStats", "VirtualCamera", "serve",
 ]  # fmt: skip

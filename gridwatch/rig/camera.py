@@ -20,6 +20,14 @@ class Fault(StrEnum):
     NO_VIDEO = "no_video"  # ONVIF lists no profiles and RTSP DESCRIBE says 404
 
 
+class OnvifStyle(StrEnum):
+    """Which of ONVIF's two ways a virtual camera has for media, and for credentials."""
+
+    CLASSIC = "classic"  # Media1 (ver10); WS-UsernameToken, asked for by 400 ter:NotAuthorized
+    MODERN = "modern"  # Media2 (ver20) alone; HTTP Digest, asked for by 401
+    BOTH = "both"  # Media1 and Media2; asks for HTTP Digest, takes a token too, but not both in one request
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class VirtualCamera:
     """One virtual camera: a recorded file, who may watch it, and how wrong its clock is."""
@@ -34,6 +42,9 @@ class VirtualCamera:
     """How far its clock is ahead of true time, in ONVIF and in RTCP sender reports."""
     start_seconds: float = 0.0
     """Every client's playback begins at the last key picture at or before this time of the clip."""
+    onvif_style: OnvifStyle = OnvifStyle.CLASSIC
+    told_host: str | None = None
+    """Host it names itself by in service and stream addresses, as behind NAT; None: the one the client reached."""
 
     def __post_init__(self) -> None:
         if not re.match(IDENTIFIER, self.id):

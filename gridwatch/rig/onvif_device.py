@@ -1,4 +1,4 @@
-"""ONVIF device and media (ver10) services of one virtual camera, over HTTP."""
+"""ONVIF device and media services of one virtual camera, over HTTP."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -10,11 +10,13 @@ from xml.etree import ElementTree as ET
 import structlog
 
 from gridwatch.domain import Clock
+from gridwatch.rig import media2_messages
 from gridwatch.rig import onvif_messages as messages
-from gridwatch.rig.camera import Channel
+from gridwatch.rig.camera import Channel, OnvifStyle
 from gridwatch.rig.camera import Fault as CameraFault
 from gridwatch.rig.credentials import UsernameToken
-from gridwatch.rig.onvif_messages import DEVICE_NS, MEDIA_NS, Fault
+from gridwatch.rig.http_digest import HttpDigest
+from gridwatch.rig.onvif_messages import DEVICE_NS, MEDIA2_NS, MEDIA_NS, Fault
 from gridwatch.rig.wire import MAX_HEAD_BYTES, MessageError, Request, Response, read_request
 
 log = structlog.get_logger(__name__)
@@ -23,7 +25,11 @@ IDLE_SECONDS = 60.0
 """A kept-alive connection without a request is closed after this."""
 MAX_CONNECTIONS = 64
 """More are closed at once."""
-_PATHS = {DEVICE_NS: "/onvif/device_service", MEDIA_NS: "/onvif/media_service"}
+_PATHS = {
+    DEVICE_NS: "/onvif/device_service", MEDIA_NS: "/onvif/media_service", MEDIA2_NS: "/onvif/media2_service",
+}  # fmt: skip
+_MISSING = {OnvifStyle.CLASSIC: {MEDIA2_NS}, OnvifStyle.MODERN: {MEDIA_NS}, OnvifStyle.BOTH: set[str]()}
+"""Namespaces of the services that a camera does not have."""
 _SOAP = "{http://www.w3.org/2003/05/soap-envelope}"
 _WSSE = "{http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd}"
 _WSU = "{http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd}"
@@ -55,8 +61,16 @@ def _get_stream_uri(call: _Call) -> str | Fault:
     return messages.stream_uri(call.rtsp_url) if _profile_exists(call) else messages.NO_PROFILE
 
 
-def _profile_exists(call: _Call) -> bool:
-    token = call.element.findtext(f"{{{MEDIA_NS}}}ProfileToken")
+def _get_profiles2(call: _Call) -> str:
+    return media2_messages.profiles(None if call.channel.fault is CameraFault.NO_VIDEO else call.channel.clip)
+
+
+def _get_stream_uri2(call: _Call) -> str | Fault:
+    return media2_messages.stream_uri(call.rtsp_url) if _profile_exists(call, MEDIA2_NS) else messages.NO_PROFILE
+
+
+def _profile_exists(call: _Call, namespace: str = MEDIA_NS) -> bool:
+    token = call.element.findtext(f"{{{namespace}}}ProfileToken")
     return token == messages.PROFILE_TOKEN and call.channel.fault is not CameraFault.NO_VIDEO
 
 
@@ -73,6 +87,8 @@ _PROTECTED: Mapping[str, Callable[[_Call], str | Fault]] = {
     f"{{{MEDIA_NS}}}GetProfiles": _get_profiles,
     f"{{{MEDIA_NS}}}GetProfile": _get_profile,
     f"{{{MEDIA_NS}}}GetStreamUri": _get_stream_uri,
+    f"{{{MEDIA2_NS}}}GetProfiles": _get_profiles2,
+    f"{{{MEDIA2_NS}}}GetStreamUri": _get_stream_uri2,
 }
 
 
@@ -87,6 +103,9 @@ class OnvifDevice:
         self._channel = channel
         self._clock = clock
         self._rtsp_port = rtsp_port
+        self._digest = HttpDigest()
+        missing = _MISSING[channel.camera.onvif_style]
+        self._paths = {namespace: path for namespace, path in _PATHS.items() if namespace not in missing}
         self._clients: dict[asyncio.StreamWriter, asyncio.Event] = {}
         self._server: asyncio.Server | None = None
 
@@ -137,18 +156,20 @@ class OnvifDevice:
         """The answer, or None for a camera that is dead. `local` is the address the client reached."""
         if self._channel.fault is CameraFault.DROP:
             return None
-        if request.target.partition("?")[0] not in _PATHS.values():
+        if request.target.partition("?")[0] not in self._paths.values():
             return _http(HTTPStatus.NOT_FOUND)
         if request.method != "POST":
             return _http(HTTPStatus.METHOD_NOT_ALLOWED, Allow="POST")
-        answer = self._answer(request.body, local)
+        answer = self._answer(request, local)
+        if isinstance(answer, Response):
+            return answer
         status, body = (answer.status, answer.body()) if isinstance(answer, Fault) else (200, answer)
         return _http(
             HTTPStatus(status), messages.envelope(body), **{"Content-Type": "application/soap+xml; charset=utf-8"}
         )
 
-    def _answer(self, body: bytes, local: tuple[str, int]) -> str | Fault:
-        message = _parse(body)
+    def _answer(self, request: Request, local: tuple[str, int]) -> str | Fault | Response:
+        message = _parse(request.body)
         element = None if message is None else next(iter(message.find(f"{_SOAP}Body") or ()), None)
         if message is None or element is None:
             return messages.MALFORMED
@@ -156,23 +177,39 @@ class OnvifDevice:
         now = self._clock.now() + timedelta(seconds=channel.camera.clock_skew_seconds)
         if element.tag in _PUBLIC:
             action = _PUBLIC[element.tag]
-        elif not _authorized(message, channel, now):
+        elif (refusal := self._refusal(request, message, now)) is not None:
             log.info("onvif_credentials_refused", camera=channel.camera.id)
-            return messages.NOT_AUTHORIZED
-        elif element.tag in _PROTECTED:
+            return refusal
+        elif element.tag in _PROTECTED and element.tag[1:].partition("}")[0] in self._paths:
             action = _PROTECTED[element.tag]
         else:
             return messages.NOT_SUPPORTED
         # The address this client used, so that it also works when the rig listens on every interface.
-        host, port = local[:2]
+        host, port = channel.camera.told_host or local[0], local[1]
         call = _Call(
             channel=channel,
             element=element,
             now=now,
-            services={namespace: f"http://{host}:{port}{path}" for namespace, path in _PATHS.items()},
+            services={namespace: f"http://{host}:{port}{path}" for namespace, path in self._paths.items()},
             rtsp_url=f"rtsp://{host}:{self._rtsp_port}/{channel.camera.id}",
         )
         return action(call)
+
+    def _refusal(self, request: Request, message: ET.Element, now: datetime) -> Fault | Response | None:
+        """Why the request may not be answered, None when it may."""
+        channel = self._channel
+        style = channel.camera.onvif_style
+        if channel.camera.username is None and channel.fault is not CameraFault.REFUSE:
+            return None
+        token = _token(message) if style is not OnvifStyle.MODERN else None
+        digest = request.headers.get("authorization", "") if style is not OnvifStyle.CLASSIC else ""
+        if token is not None:
+            return None if not digest and token.proves(channel, now) else messages.NOT_AUTHORIZED
+        if style is OnvifStyle.CLASSIC:
+            return messages.NOT_AUTHORIZED
+        if self._digest.proves(channel, request.method, request.target, digest):
+            return None
+        return _http(HTTPStatus.UNAUTHORIZED, **{"WWW-Authenticate": self._digest.header})
 
 
 def _parse(body: bytes) -> ET.Element | None:
@@ -189,19 +226,16 @@ def _parse(body: bytes) -> ET.Element | None:
     return message if message.tag == f"{_SOAP}Envelope" else None
 
 
-def _authorized(message: ET.Element, channel: Channel, now: datetime) -> bool:
-    if channel.camera.username is None:
-        return channel.fault is not CameraFault.REFUSE
+def _token(message: ET.Element) -> UsernameToken | None:
     token = message.find(f"{_SOAP}Header/{_WSSE}Security/{_WSSE}UsernameToken")
     if token is None:
-        return False
-    given = UsernameToken(
+        return None
+    return UsernameToken(
         username=token.findtext(f"{_WSSE}Username", ""),
         digest=token.findtext(f"{_WSSE}Password", ""),
         nonce=token.findtext(f"{_WSSE}Nonce", ""),
         created=token.findtext(f"{_WSU}Created", ""),
     )
-    return given.proves(channel, now)
 
 
 def _http(status: HTTPStatus, body: str = "", **headers: str) -> Response:

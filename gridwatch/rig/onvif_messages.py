@@ -11,6 +11,7 @@ from gridwatch.rig.clip import Clip
 
 DEVICE_NS = "http://www.onvif.org/ver10/device/wsdl"
 MEDIA_NS = "http://www.onvif.org/ver10/media/wsdl"
+MEDIA2_NS = "http://www.onvif.org/ver20/media/wsdl"
 PROFILE_TOKEN = "main"  # noqa: S105 - ONVIF calls an identifier a token
 
 _NAMESPACES = (
@@ -80,13 +81,18 @@ def services(addresses: Mapping[str, str]) -> str:
 
 
 def capabilities(addresses: Mapping[str, str]) -> str:
-    """Answer to GetCapabilities, for clients older than GetServices."""
+    """Answer to GetCapabilities, for clients older than GetServices; it knows no Media2."""
+    media = ""
+    if MEDIA_NS in addresses:
+        media = (
+            f"<tt:Media><tt:XAddr>{escape(addresses[MEDIA_NS])}</tt:XAddr><tt:StreamingCapabilities>"
+            "<tt:RTPMulticast>false</tt:RTPMulticast><tt:RTP_TCP>false</tt:RTP_TCP>"
+            "<tt:RTP_RTSP_TCP>true</tt:RTP_RTSP_TCP></tt:StreamingCapabilities></tt:Media>"
+        )
     return (
         "<tds:GetCapabilitiesResponse><tds:Capabilities>"
-        f"<tt:Device><tt:XAddr>{escape(addresses[DEVICE_NS])}</tt:XAddr></tt:Device>"
-        f"<tt:Media><tt:XAddr>{escape(addresses[MEDIA_NS])}</tt:XAddr><tt:StreamingCapabilities>"
-        "<tt:RTPMulticast>false</tt:RTPMulticast><tt:RTP_TCP>false</tt:RTP_TCP><tt:RTP_RTSP_TCP>true</tt:RTP_RTSP_TCP>"
-        "</tt:StreamingCapabilities></tt:Media></tds:Capabilities></tds:GetCapabilitiesResponse>"
+        f"<tt:Device><tt:XAddr>{escape(addresses[DEVICE_NS])}</tt:XAddr></tt:Device>{media}"
+        "</tds:Capabilities></tds:GetCapabilitiesResponse>"
     )
 
 
