@@ -53,6 +53,8 @@ _RETRY = (1.0, 30.0)
 """First and longest wait in seconds after the broker refused a message that it may take later."""
 _NEVER = {0x90: "topic name invalid", 0x95: "packet too large", 0x99: "payload format invalid"}
 """Reason codes that repeating cannot cure; such messages are set aside."""
+_NOBODY = 0x10
+"""No matching subscribers: the broker took the message and kept it for no one, so it is not delivered."""
 _FAULTS = {0x81, 0x82, *_NEVER}
 """Codes of a disconnection that a message of ours may have caused (malformed packet, protocol error).
 
@@ -291,7 +293,7 @@ class Publisher:
             if ack.epoch != self._epoch or ack.mid not in self._in_flight:
                 continue
             entry = self._in_flight.pop(ack.mid).entry
-            if ack.code < REFUSALS:
+            if ack.code < REFUSALS and not (ack.code == _NOBODY and entry is not None):
                 self._published += 1
                 if entry is not None:
                     self._settling.append((self._clock.monotonic(), entry))
@@ -303,7 +305,8 @@ class Publisher:
             elif ack.code in _NEVER:
                 self._set_aside(entry, f"{ack.code:#x} {_NEVER[ack.code]}")
             else:
-                log.error("message_refused", code=hex(ack.code), entry=entry, retry_in=self._retry_delay)
+                event = "nobody_takes_messages" if ack.code == _NOBODY else "message_refused"
+                log.error(event, code=hex(ack.code), entry=entry, retry_in=self._retry_delay)
                 self._pause()
 
     def _pause(self) -> None:

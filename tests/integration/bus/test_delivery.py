@@ -289,7 +289,10 @@ def test_a_viewer_without_a_session_sees_only_what_happens_while_it_looks(
     viewer = Collector()
     with subscribed(mosquitto.address, "viewer", viewer, persistent=False):
         pass
-    with publishing(mosquitto.address, "viewer", tmp_path) as (outbox, publisher):
+    with (
+        subscribed(mosquitto.address, "viewer", Collector(), client_id="rec-viewer"),
+        publishing(mosquitto.address, "viewer", tmp_path) as (outbox, publisher),
+    ):
         missed, seen = incidents("viewer", 2)
         outbox.put_incident(missed)
         publisher.wake()
@@ -299,6 +302,19 @@ def test_a_viewer_without_a_session_sees_only_what_happens_while_it_looks(
             publisher.wake()
             payloads = viewer.wait_for(1)
     assert order_kept(payloads, [seen])
+
+
+def test_an_incident_that_nobody_takes_stays_until_somebody_does(mosquitto: BrokerControl, tmp_path: Path) -> None:
+    [early] = incidents("nobody", 1)
+    with publishing(mosquitto.address, "nobody", tmp_path) as (outbox, publisher):
+        outbox.put_incident(early)
+        publisher.wake()
+        wait_until(lambda: publisher.status().refused > 0, "the broker to say that nobody takes it")
+        assert outbox.stats().count == 1
+        recorder = Collector()
+        with subscribed(mosquitto.address, "nobody", recorder):
+            payloads = recorder.wait_for(1)
+    assert order_kept(payloads, [early])
 
 
 def test_wrong_credentials_are_told_and_do_not_lose_anything(mosquitto: BrokerControl, tmp_path: Path) -> None:
