@@ -3,10 +3,11 @@
 from gridwatch.rig.camera import Fault, OnvifStyle, VirtualCamera
 from gridwatch.rig.clip import Clip
 from gridwatch.rig.errors import ClipError, RigError, RigSetupError
+from gridwatch.rig.onvif_events import PropertyOperation
 from gridwatch.rig.rtsp import RtspLimits, RtspStats
 from gridwatch.rig.virtual import Rig, RigThread, serve
 
 __all__ = [
-    "Clip", "ClipError", "Fault", "OnvifStyle", "Rig", "RigError", "RigSetupError", "RigThread", "RtspLimits",
-    "RtspStats", "VirtualCamera", "serve",
+    "Clip", "ClipError", "Fault", "OnvifStyle", "PropertyOperation", "Rig", "RigError", "RigSetupError", "RigThread",
+    "RtspLimits", "RtspStats", "VirtualCamera", "serve",
 ]  # fmt: skip

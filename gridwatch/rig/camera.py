@@ -43,6 +43,8 @@ class VirtualCamera:
     start_seconds: float = 0.0
     """Every client's playback begins at the last key picture at or before this time of the clip."""
     onvif_style: OnvifStyle = OnvifStyle.CLASSIC
+    has_events: bool = True
+    """False: it has no event service."""
     told_host: str | None = None
     """Host it names itself by in service and stream addresses, as behind NAT; None: the one the client reached."""
 
@@ -67,3 +69,10 @@ class Channel:
         self.camera = camera
         self.clip = clip
         self.fault = Fault.NONE
+        self.clock_step_seconds = 0.0
+        """How far its clock was set ahead of where it was; any thread may set it."""
+
+    @property
+    def clock_skew_seconds(self) -> float:
+        """How far its clock is ahead of true time now."""
+        return self.camera.clock_skew_seconds + self.clock_step_seconds

@@ -1,4 +1,4 @@
-"""ONVIF device and media services of one virtual camera, over HTTP."""
+"""ONVIF device, media and event services of one virtual camera, over HTTP."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -16,7 +16,8 @@ from gridwatch.rig.camera import Channel, OnvifStyle
 from gridwatch.rig.camera import Fault as CameraFault
 from gridwatch.rig.credentials import UsernameToken
 from gridwatch.rig.http_digest import HttpDigest
-from gridwatch.rig.onvif_messages import DEVICE_NS, MEDIA2_NS, MEDIA_NS, Fault
+from gridwatch.rig.onvif_events import SUBSCRIPTIONS_NS, EventService
+from gridwatch.rig.onvif_messages import DEVICE_NS, EVENTS_NS, MEDIA2_NS, MEDIA_NS, Fault
 from gridwatch.rig.wire import MAX_HEAD_BYTES, MessageError, Request, Response, read_request
 
 log = structlog.get_logger(__name__)
@@ -27,7 +28,10 @@ MAX_CONNECTIONS = 64
 """More are closed at once."""
 _PATHS = {
     DEVICE_NS: "/onvif/device_service", MEDIA_NS: "/onvif/media_service", MEDIA2_NS: "/onvif/media2_service",
+    EVENTS_NS: "/onvif/event_service",
 }  # fmt: skip
+_SUBSCRIPTIONS = "/onvif/subscription/"
+"""Path of a pull point, before its number."""
 _MISSING = {OnvifStyle.CLASSIC: {MEDIA2_NS}, OnvifStyle.MODERN: {MEDIA_NS}, OnvifStyle.BOTH: set[str]()}
 """Namespaces of the services that a camera does not have."""
 _SOAP = "{http://www.w3.org/2003/05/soap-envelope}"
@@ -104,10 +108,12 @@ class OnvifDevice:
         self._clock = clock
         self._rtsp_port = rtsp_port
         self._digest = HttpDigest()
-        missing = _MISSING[channel.camera.onvif_style]
+        missing = _MISSING[channel.camera.onvif_style] | (set() if channel.camera.has_events else {EVENTS_NS})
         self._paths = {namespace: path for namespace, path in _PATHS.items() if namespace not in missing}
+        self.events = EventService(self._now)
         self._clients: dict[asyncio.StreamWriter, asyncio.Event] = {}
         self._server: asyncio.Server | None = None
+        self._rebooting: asyncio.Task[None] | None = None
 
     async def start(self, host: str, port: int) -> int:
         """Listen; returns the port. Raises OSError."""
@@ -115,11 +121,29 @@ class OnvifDevice:
         bound: int = self._server.sockets[0].getsockname()[1]
         return bound
 
+    def reboot(self, seconds: float) -> None:
+        """Be gone for `seconds`: connections are refused, and subscriptions forgotten. Nothing while it reboots."""
+        if self._server is not None and (self._rebooting is None or self._rebooting.done()):
+            self._rebooting = asyncio.create_task(self._reboot(self._server, seconds), name="rig-reboot")
+
+    async def _reboot(self, server: asyncio.Server, seconds: float) -> None:
+        host, port = server.sockets[0].getsockname()[:2]
+        await self._stop_serving()
+        await asyncio.sleep(seconds)
+        await self.start(host, port)
+
     async def close(self) -> None:
         """Stop listening, cut every client and wait until their tasks ended."""
+        if self._rebooting is not None:
+            self._rebooting.cancel()
+            await asyncio.wait({self._rebooting})
+        await self._stop_serving()
+
+    async def _stop_serving(self) -> None:
         if self._server is None:
             return
         self._server.close()
+        self.events.forget_subscriptions()
         cut = dict(self._clients)
         for writer in cut:
             writer.transport.abort()
@@ -134,7 +158,7 @@ class OnvifDevice:
         self._clients[writer] = ended = asyncio.Event()
         try:
             while (request := await read_request(reader, IDLE_SECONDS)) is not None:
-                response = self._respond(request, writer.get_extra_info("sockname"))
+                response = await self._respond(request, writer.get_extra_info("sockname"))
                 if response is None:
                     writer.transport.abort()
                     break
@@ -152,15 +176,16 @@ class OnvifDevice:
             del self._clients[writer]
             ended.set()
 
-    def _respond(self, request: Request, local: tuple[str, int]) -> Response | None:
+    async def _respond(self, request: Request, local: tuple[str, int]) -> Response | None:
         """The answer, or None for a camera that is dead. `local` is the address the client reached."""
         if self._channel.fault is CameraFault.DROP:
             return None
-        if request.target.partition("?")[0] not in self._paths.values():
+        path = request.target.partition("?")[0]
+        if path not in self._paths.values() and not path.startswith(_SUBSCRIPTIONS):
             return _http(HTTPStatus.NOT_FOUND)
         if request.method != "POST":
             return _http(HTTPStatus.METHOD_NOT_ALLOWED, Allow="POST")
-        answer = self._answer(request, local)
+        answer = await self._answer(request, local)
         if isinstance(answer, Response):
             return answer
         status, body = (answer.status, answer.body()) if isinstance(answer, Fault) else (200, answer)
@@ -168,19 +193,22 @@ class OnvifDevice:
             HTTPStatus(status), messages.envelope(body), **{"Content-Type": "application/soap+xml; charset=utf-8"}
         )
 
-    def _answer(self, request: Request, local: tuple[str, int]) -> str | Fault | Response:
+    async def _answer(self, request: Request, local: tuple[str, int]) -> str | Fault | Response:
         message = _parse(request.body)
         element = None if message is None else next(iter(message.find(f"{_SOAP}Body") or ()), None)
         if message is None or element is None:
             return messages.MALFORMED
         channel = self._channel
-        now = self._clock.now() + timedelta(seconds=channel.camera.clock_skew_seconds)
+        now = self._now()
+        namespace = element.tag[1:].partition("}")[0]
         if element.tag in _PUBLIC:
             action = _PUBLIC[element.tag]
         elif (refusal := self._refusal(request, message, now)) is not None:
             log.info("onvif_credentials_refused", camera=channel.camera.id)
             return refusal
-        elif element.tag in _PROTECTED and element.tag[1:].partition("}")[0] in self._paths:
+        elif namespace in {EVENTS_NS, SUBSCRIPTIONS_NS} and channel.camera.has_events:
+            return await self._answer_about_events(request.target, element, local)
+        elif element.tag in _PROTECTED and namespace in self._paths:
             action = _PROTECTED[element.tag]
         else:
             return messages.NOT_SUPPORTED
@@ -194,6 +222,16 @@ class OnvifDevice:
             rtsp_url=f"rtsp://{host}:{self._rtsp_port}/{channel.camera.id}",
         )
         return action(call)
+
+    async def _answer_about_events(self, target: str, element: ET.Element, local: tuple[str, int]) -> str | Fault:
+        host, port = self._channel.camera.told_host or local[0], local[1]
+        action = element.tag.rpartition("}")[2]
+        number = target.removeprefix(_SUBSCRIPTIONS) if target.startswith(_SUBSCRIPTIONS) else ""
+        return await self.events.answer(action, element, f"http://{host}:{port}{_SUBSCRIPTIONS}", number)
+
+    def _now(self) -> datetime:
+        """By the camera's clock, UTC."""
+        return self._clock.now() + timedelta(seconds=self._channel.clock_skew_seconds)
 
     def _refusal(self, request: Request, message: ET.Element, now: datetime) -> Fault | Response | None:
         """Why the request may not be answered, None when it may."""

@@ -12,6 +12,7 @@ from gridwatch.rig.clip import Clip
 DEVICE_NS = "http://www.onvif.org/ver10/device/wsdl"
 MEDIA_NS = "http://www.onvif.org/ver10/media/wsdl"
 MEDIA2_NS = "http://www.onvif.org/ver20/media/wsdl"
+EVENTS_NS = "http://www.onvif.org/ver10/events/wsdl"
 PROFILE_TOKEN = "main"  # noqa: S105 - ONVIF calls an identifier a token
 
 _NAMESPACES = (
@@ -82,7 +83,14 @@ def services(addresses: Mapping[str, str]) -> str:
 
 def capabilities(addresses: Mapping[str, str]) -> str:
     """Answer to GetCapabilities, for clients older than GetServices; it knows no Media2."""
-    media = ""
+    media = events = ""
+    if EVENTS_NS in addresses:
+        events = (
+            f"<tt:Events><tt:XAddr>{escape(addresses[EVENTS_NS])}</tt:XAddr>"
+            "<tt:WSSubscriptionPolicySupport>false</tt:WSSubscriptionPolicySupport><tt:WSPullPointSupport>true"
+            "</tt:WSPullPointSupport><tt:WSPausableSubscriptionManagerInterfaceSupport>false"
+            "</tt:WSPausableSubscriptionManagerInterfaceSupport></tt:Events>"
+        )
     if MEDIA_NS in addresses:
         media = (
             f"<tt:Media><tt:XAddr>{escape(addresses[MEDIA_NS])}</tt:XAddr><tt:StreamingCapabilities>"
@@ -91,7 +99,7 @@ def capabilities(addresses: Mapping[str, str]) -> str:
         )
     return (
         "<tds:GetCapabilitiesResponse><tds:Capabilities>"
-        f"<tt:Device><tt:XAddr>{escape(addresses[DEVICE_NS])}</tt:XAddr></tt:Device>{media}"
+        f"<tt:Device><tt:XAddr>{escape(addresses[DEVICE_NS])}</tt:XAddr></tt:Device>{events}{media}"
         "</tds:Capabilities></tds:GetCapabilitiesResponse>"
     )
 

@@ -122,7 +122,7 @@ class Playback:
         if now < self._report_due:
             return
         self._report_due = now + REPORT_SECONDS
-        taken = self._clock.now().timestamp() - (now - due) + self._channel.camera.clock_skew_seconds
+        taken = self._clock.now().timestamp() - (now - due) + self._channel.clock_skew_seconds
         await self._sink.send_report(self.stream.sender_report(ticks, taken))
 
 

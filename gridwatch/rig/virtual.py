@@ -3,9 +3,11 @@
 import asyncio
 import signal
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from contextlib import AsyncExitStack
+from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Self
 
 import structlog
@@ -15,18 +17,21 @@ from gridwatch.rig.camera import Channel, Fault, VirtualCamera
 from gridwatch.rig.clip import Clip
 from gridwatch.rig.errors import RigError, RigSetupError
 from gridwatch.rig.onvif_device import OnvifDevice
+from gridwatch.rig.onvif_events import Emission, PropertyOperation
 from gridwatch.rig.rtsp import RtspLimits, RtspServer, RtspStats
 
 log = structlog.get_logger(__name__)
 
 STOP_SECONDS = 10.0
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class Rig:
     """Cameras that answer ONVIF and serve their clips over RTSP in a loop, each client from the clip's start.
 
     An async context manager, entered once. Entering loads the clips and listens; it raises ClipError or RigSetupError
-    with nothing left running. URLs, `set_fault` and `stats` may be used from any thread while it runs.
+    with nothing left running. Everything else may be used from any thread while it runs, and raises KeyError for an
+    unknown camera.
     """
 
     def __init__(
@@ -49,6 +54,7 @@ class Rig:
         self._first_onvif_port = onvif_port
         self._onvif_ports: dict[str, int] = {}
         self._channels: dict[str, Channel] = {}
+        self._devices: dict[str, OnvifDevice] = {}
         self._clock = clock or SystemClock()
         self._rtsp = RtspServer(self._channels, self._clock, limits)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -66,6 +72,7 @@ class Rig:
                 for i, (camera_id, channel) in enumerate(self._channels.items()):
                     device = OnvifDevice(channel, self._clock, self._rtsp_port)
                     stack.push_async_callback(device.close)
+                    self._devices[camera_id] = device
                     port = self._first_onvif_port + i if self._first_onvif_port else 0
                     self._onvif_ports[camera_id] = await device.start(self._host, port)
                 self._stack = stack.pop_all()
@@ -96,6 +103,50 @@ class Rig:
         self._channels[camera_id].fault = fault
         if fault not in {Fault.NONE, Fault.STALL} and self._loop is not None:
             self._loop.call_soon_threadsafe(self._rtsp.disconnect, camera_id)
+
+    def emit(
+        self,
+        camera_id: str,
+        topic: str,
+        source: Mapping[str, str],
+        data: Mapping[str, str],
+        operation: PropertyOperation | None = PropertyOperation.CHANGED,
+        *,
+        utc_time: datetime | None = None,
+        key: Mapping[str, str] = _NOTHING,
+    ) -> None:
+        """Let the camera tell its subscribers `topic` (`tns1:...`); None is the operation of what is no property.
+
+        `utc_time` defaults to now by the camera's clock. The state of a property is told to later subscribers too.
+        """
+        skew = timedelta(seconds=self._channels[camera_id].clock_skew_seconds)
+        emission = Emission(
+            topic=topic, source=dict(source), key=dict(key), data=dict(data), operation=operation,
+            utc_time=utc_time or self._clock.now() + skew,
+        )  # fmt: skip
+        self._in_loop(self._devices[camera_id].events.emit, emission)
+
+    def lose_subscriptions(self, camera_id: str) -> None:
+        """Let the camera forget who subscribed to its events."""
+        self._in_loop(self._devices[camera_id].events.forget_subscriptions)
+
+    def reboot(self, camera_id: str, seconds: float) -> None:
+        """Let its ONVIF port refuse connections for `seconds`; subscriptions are gone, and its streams are cut."""
+        self._in_loop(self._devices[camera_id].reboot, seconds)
+        self._in_loop(self._rtsp.disconnect, camera_id)
+
+    def step_clock(self, camera_id: str, seconds: float) -> None:
+        """Set the camera's clock ahead by `seconds`, or back."""
+        self._channels[camera_id].clock_step_seconds += seconds
+
+    def subscriptions(self, camera_id: str) -> tuple[int, int]:
+        """How many event subscriptions the camera has, and how many it ever had; a moment may pass in between."""
+        events = self._devices[camera_id].events
+        return events.live, events.created
+
+    def _in_loop(self, act: Callable[..., object], *arguments: object) -> None:
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(act, *arguments)
 
     @property
     def stats(self) -> RtspStats:
