@@ -62,6 +62,8 @@ class OnvifSource(Section):
     """Device service, e.g. `http://192.0.2.10/onvif/device_service`."""
     username: str | None = None
     password: SecretStr | None = None
+    profile: str | None = None
+    """Token or name of the media profile to analyse; None: the smallest H.264 or H.265 one at least 640 wide."""
 
 
 class CameraSource(Section):

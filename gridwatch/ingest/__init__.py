@@ -1,6 +1,7 @@
 """Cameras to frames: ONVIF, RTSP, recorded files. The only importer of the ONVIF client."""
 
 from gridwatch.ingest.errors import (
+    CameraLocked,
     CameraRefused,
     CameraUnreachable,
     IngestError,
@@ -14,6 +15,6 @@ from gridwatch.ingest.recorded import duration_seconds, recorded_frames
 from gridwatch.ingest.tally import ReaderTally, TallySnapshot
 
 __all__ = [
-    "CameraRefused", "CameraUnreachable", "IngestError", "NoVideo", "Reader", "ReaderTally", "StreamEnded",
-    "StreamStalled", "TallySnapshot", "UnreadableFile", "duration_seconds", "recorded_frames",
+    "CameraLocked", "CameraRefused", "CameraUnreachable", "IngestError", "NoVideo", "Reader", "ReaderTally",
+    "StreamEnded", "StreamStalled", "TallySnapshot", "UnreadableFile", "duration_seconds", "recorded_frames",
 ]  # fmt: skip

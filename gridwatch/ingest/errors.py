@@ -29,6 +29,10 @@ class CameraRefused(IngestError):
     state = CameraState.REFUSED
 
 
+class CameraLocked(CameraRefused):
+    """It refuses every password for a while, after too many wrong ones."""
+
+
 class CameraUnreachable(IngestError):
     """No answer, connection refused, or an answer that is neither ONVIF nor RTSP."""
 

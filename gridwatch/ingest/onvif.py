@@ -1,6 +1,6 @@
 """Asks a camera over ONVIF what it is and where its stream is."""
 
-from collections.abc import Iterator, Sequence
+import re
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -11,96 +11,108 @@ import structlog
 from gridwatch.config.model import OnvifSource
 from gridwatch.domain import Clock
 from gridwatch.ingest.errors import CameraUnreachable, NoVideo
-from gridwatch.ingest.onvif_client import DEVICE, MEDIA, OnvifClient
-from gridwatch.ingest.urls import Credentials, endpoint, hostname, rehost, split_credentials
+from gridwatch.ingest.onvif_client import DEVICE, MEDIA, MEDIA2, OnvifClient
+from gridwatch.ingest.onvif_media import Media, VideoProfile, choose_profile, named_profile
+from gridwatch.ingest.urls import Credentials, at_origin, endpoint, hostname, origin, rehost, split_credentials
 
 log = structlog.get_logger(__name__)
 
-MIN_WIDTH = 640
-"""Detectors see too little in narrower pictures."""
-_USABLE_CODECS = ("H264", "H265")
+_SERVICE = re.compile(r"http://www\.onvif\.org/ver\d\d/(\w+)/wsdl")
+_CAPABILITIES = {
+    "Device": DEVICE, "Media": MEDIA, "Events": "http://www.onvif.org/ver10/events/wsdl",
+    "PTZ": "http://www.onvif.org/ver20/ptz/wsdl", "Imaging": "http://www.onvif.org/ver20/imaging/wsdl",
+    "Analytics": "http://www.onvif.org/ver20/analytics/wsdl",
+}  # fmt: skip
+"""What GetCapabilities tells of, by the namespace that GetServices would give it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class VideoProfile:
-    """One media profile of a camera, as far as it has video."""
+class DeviceDescription:
+    """What a camera says of itself."""
 
-    token: str
-    width: int
-    height: int
-    fps: float
-    """The encoder's frame rate limit; 0 when it does not say."""
-    codec: str
-    """As ONVIF names it: `H264`, `H265`, `JPEG`, `MPEG4`."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class OnvifStream:
-    """What a camera is, and its stream that suits analysis."""
-
-    stream_url: str
-    """rtsp or rtsps, without user information, its host reachable from here."""
-    credentials: Credentials | None
-    profile: VideoProfile
     make: str
     model: str
     firmware: str
     serial: str
     clock_offset_seconds: float
     """The camera's clock minus ours, to about half a second: ONVIF tells whole seconds."""
+    services: tuple[str, ...]
+    """Its ONVIF services, sorted: `device`, `events`, `media`, `media2`, `ptz`..."""
+    profiles: tuple[VideoProfile, ...]
+    """Those with video, of Media2 where it has usable ones there."""
 
 
-def choose_profile(profiles: Sequence[VideoProfile]) -> VideoProfile | None:
-    """The smallest H.264 or H.265 profile at least MIN_WIDTH wide, else the largest, else None."""
-    usable = sorted((p for p in profiles if p.codec in _USABLE_CODECS), key=lambda p: p.width * p.height)
-    wide = [p for p in usable if p.width >= MIN_WIDTH]
-    return wide[0] if wide else (usable[-1] if usable else None)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OnvifStream(DeviceDescription):
+    """What a camera is, and its stream for analysis."""
+
+    stream_url: str
+    """rtsp or rtsps, without user information, its host reachable from here."""
+    credentials: Credentials | None
+    profile: VideoProfile
 
 
 async def find_stream(camera_id: str, source: OnvifSource, clock: Clock) -> OnvifStream:
     """Ask the camera. Each of about seven calls may take CALL_SECONDS.
 
-    Raises CameraRefused (user name or password), NoVideo (no usable profile or stream) or CameraUnreachable (no
-    answer, or none that is ONVIF).
+    Raises CameraRefused (user name or password), NoVideo (no usable profile or stream, or not the one that the source
+    wants) or CameraUnreachable (no answer, or none that is ONVIF).
     """
     async with AsyncExitStack() as stack:
-        device = _Device(camera_id, source, stack)
-        offset = await device.clock_offset(clock)
-        media_url = await device.media_url()
-        information = await device.client.call(DEVICE, device.url, "GetDeviceInformation")
-        answer = await device.client.call(MEDIA, media_url, "GetProfiles")
-        profile = choose_profile(list(_video_profiles(answer or ())))
-        if profile is None:
-            raise NoVideo(camera_id, f"{device.where} lists no H.264 or H.265 profile", "add one in its video settings")
-        setup = {"Stream": "RTP-Unicast", "Transport": {"Protocol": "RTSP"}}
-        media = await device.client.call(
-            MEDIA, media_url, "GetStreamUri", {"StreamSetup": setup, "ProfileToken": profile.token}
-        )
+        device = Device(camera_id, source, stack)
+        said, media = await _examine(device, clock)
+        if media is None:
+            raise NoVideo(camera_id, f"{device.where} offers no ONVIF media service", "use rtsp for this camera")
+        profile = _profile_for(camera_id, device.where, source.profile, said.profiles)
+        uri = await media.stream_uri(profile.token)
         return OnvifStream(
-            stream_url=device.stream_url(str(getattr(media, "Uri", None) or "")),
-            credentials=device.credentials,
-            profile=profile,
-            make=_text(information, "Manufacturer"),
-            model=_text(information, "Model"),
-            firmware=_text(information, "FirmwareVersion"),
-            serial=_text(information, "SerialNumber"),
-            clock_offset_seconds=offset,
-        )
+            make=said.make, model=said.model, firmware=said.firmware, serial=said.serial, services=said.services,
+            profiles=said.profiles, clock_offset_seconds=said.clock_offset_seconds, profile=profile,
+            stream_url=device.stream_url(uri), credentials=device.credentials,
+        )  # fmt: skip
 
 
-class _Device:
+async def describe(camera_id: str, source: OnvifSource, clock: Clock) -> DeviceDescription:
+    """Ask the device what it is; one without video has no profiles. Raises what `find_stream` raises."""
+    async with AsyncExitStack() as stack:
+        said, _ = await _examine(Device(camera_id, source, stack), clock)
+        return said
+
+
+async def _examine(device: "Device", clock: Clock) -> tuple[DeviceDescription, Media | None]:
+    """What the device says, and its media service that lists the profiles."""
+    offset = await device.clock_offset(clock)
+    services = await device.services()
+    information = await device.client.call(DEVICE, device.url, "GetDeviceInformation")
+    media, profiles = await device.media(services)
+    return DeviceDescription(
+        make=_text(information, "Manufacturer"),
+        model=_text(information, "Model"),
+        firmware=_text(information, "FirmwareVersion"),
+        serial=_text(information, "SerialNumber"),
+        clock_offset_seconds=offset,
+        services=tuple(sorted(name for name in map(_service_name, services) if name)),
+        profiles=profiles,
+    ), media
+
+
+class Device:
     """One camera while it is asked; what it opens is closed by `stack`."""
 
     def __init__(self, camera_id: str, source: OnvifSource, stack: AsyncExitStack) -> None:
+        """Raises CameraUnreachable when the source's URL has no host."""
         try:
             self.url, embedded = split_credentials(source.url)
         except ValueError:
             raise CameraUnreachable(camera_id, "its onvif URL has no host", "correct it") from None
         self.where = endpoint(self.url)
+        """How messages name it."""
         self.credentials = embedded
         if source.username is not None and source.password is not None:
             self.credentials = Credentials(username=source.username, password=source.password)
         self._camera_id = camera_id
+        self._told_origin: tuple[str, str, int] | None = None
+        """Where the device believes its device service to be: its name for the place that we dialled."""
         self.client = OnvifClient(camera_id, self.where, self.credentials, stack)
 
     async def clock_offset(self, clock: Clock) -> float:
@@ -119,18 +131,36 @@ class _Device:
             self.client.set_clock_offset(offset)
         return offset.total_seconds()
 
-    async def media_url(self) -> str:
-        """Where its media service is, as reached from here."""
+    async def services(self) -> dict[str, str]:
+        """URL by namespace of its services, as reached from here."""
         try:
-            services = await self.client.call(DEVICE, self.url, "GetServices", {"IncludeCapability": False})
-            found = {service.Namespace: service.XAddr for service in services or ()}
+            answer = await self.client.call(DEVICE, self.url, "GetServices", {"IncludeCapability": False})
+            told = {str(service.Namespace): str(service.XAddr) for service in answer or () if service.XAddr}
         except NoVideo:  # an older device knows only GetCapabilities
             capabilities = await self.client.call(DEVICE, self.url, "GetCapabilities", {"Category": "All"})
-            media = getattr(capabilities, "Media", None)
-            found = {MEDIA: media.XAddr} if media else {}
-        if not found.get(MEDIA):
-            raise NoVideo(self._camera_id, f"{self.where} offers no ONVIF media service", "use rtsp for this camera")
-        return self._as_reached(str(found[MEDIA]), "media_service")
+            parts = {namespace: getattr(capabilities, name, None) for name, namespace in _CAPABILITIES.items()}
+            told = {namespace: str(part.XAddr) for namespace, part in parts.items() if part and part.XAddr}
+        self._told_origin = _origin_or_none(told.get(DEVICE, ""))
+        # One that has no usable address is one that the device does not have.
+        usable = {namespace: url for namespace, url in told.items() if _origin_or_none(url) is not None}
+        return {namespace: self._as_reached(url, _service_name(namespace)) for namespace, url in usable.items()}
+
+    async def media(self, services: dict[str, str]) -> tuple[Media | None, tuple[VideoProfile, ...]]:
+        """Its media service, Media2 where that lists usable video and Media1 otherwise, and the profiles."""
+        listed = [namespace for namespace in (MEDIA2, MEDIA) if namespace in services]
+        for namespace in listed:
+            media = Media(self.client, namespace, services[namespace])
+            last = namespace == listed[-1]
+            try:
+                profiles = await media.profiles()
+            except (NoVideo, CameraUnreachable) as error:
+                if last:
+                    raise
+                log.info("onvif_media2_unusable", camera=self._camera_id, reason=error.reason)
+                continue
+            if last or choose_profile(profiles) is not None:
+                return media, profiles
+        return None, ()
 
     def stream_url(self, uri: str) -> str:
         """A stream URI as reached from here, without user information. Raises NoVideo when it is no RTSP URL."""
@@ -143,31 +173,43 @@ class _Device:
         return self._as_reached(bare, "stream")
 
     def _as_reached(self, url: str, what: str) -> str:
-        """`url` with the host that we dialled: behind NAT a device names itself by an address of its own network."""
-        ours = hostname(self.url)
-        try:
-            theirs = hostname(url)
-        except ValueError:
-            raise NoVideo(self._camera_id, f"{self.where} gives no usable {what} address", "update it") from None
-        if theirs.lower() == ours.lower():
+        """`url` with the host that we dialled: behind NAT a device names itself by an address of its own network.
+
+        Where it names the very place that it says its device service is at, that is the place we dialled: port and
+        scheme too. Other ports are kept, for want of knowledge of how they are mapped.
+        """
+        theirs, ours = origin(url), origin(self.url)
+        if theirs == ours or (theirs[1] == ours[1] and theirs != self._told_origin):
             return url
-        log.info("onvif_host_rewritten", camera=self._camera_id, what=what, told=theirs, used=ours)
-        return rehost(url, ours)
+        log.info("onvif_host_rewritten", camera=self._camera_id, what=what, told=theirs[1], used=ours[1])
+        return at_origin(url, self.url) if theirs == self._told_origin else rehost(url, hostname(self.url))
 
 
-def _video_profiles(answer: Sequence[Any]) -> Iterator[VideoProfile]:
-    for profile in answer:
-        encoder: Any = getattr(profile, "VideoEncoderConfiguration", None)
-        size = getattr(encoder, "Resolution", None)
-        if size is not None:
-            rate = getattr(encoder, "RateControl", None)
-            yield VideoProfile(
-                token=str(profile.token),
-                width=int(size.Width or 0),
-                height=int(size.Height or 0),
-                fps=float(getattr(rate, "FrameRateLimit", None) or 0),
-                codec=str(encoder.Encoding).upper(),
-            )
+def _profile_for(camera_id: str, where: str, wanted: str | None, profiles: tuple[VideoProfile, ...]) -> VideoProfile:
+    """The profile that the source names, else the one that suits analysis. Raises NoVideo."""
+    if wanted is None:
+        profile = choose_profile(profiles)
+        if profile is None:
+            raise NoVideo(camera_id, f"{where} lists no H.264 or H.265 profile", "add one in its video settings")
+        return profile
+    profile = named_profile(profiles, wanted)
+    if profile is None:
+        known = ", ".join(one.token for one in profiles) or "none"
+        raise NoVideo(camera_id, f"{where} has no profile {wanted!r}, only {known}", "correct source.onvif.profile")
+    return profile
+
+
+def _origin_or_none(url: str) -> tuple[str, str, int] | None:
+    try:
+        return origin(url)
+    except ValueError:
+        return None
+
+
+def _service_name(namespace: str) -> str:
+    """`media` for a namespace of ONVIF's, `media2` for the second of that name, empty for anybody else's."""
+    match = _SERVICE.fullmatch(namespace)
+    return "media2" if namespace == MEDIA2 else match[1] if match else ""
 
 
 def _utc(answer: Any) -> datetime | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import timedelta
@@ -11,7 +12,7 @@ from typing import Any
 import aiohttp
 import zeep.exceptions
 
-from gridwatch.ingest.errors import CameraRefused, CameraUnreachable, IngestError, NoVideo
+from gridwatch.ingest.errors import CameraLocked, CameraRefused, CameraUnreachable, IngestError, NoVideo
 from gridwatch.ingest.urls import Credentials
 
 CALL_SECONDS = 5.0
@@ -19,7 +20,18 @@ CALL_SECONDS = 5.0
 
 DEVICE = "http://www.onvif.org/ver10/device/wsdl"
 MEDIA = "http://www.onvif.org/ver10/media/wsdl"
-_BINDINGS = {DEVICE: ("devicemgmt.wsdl", "DeviceBinding"), MEDIA: ("media.wsdl", "MediaBinding")}
+MEDIA2 = "http://www.onvif.org/ver20/media/wsdl"
+_BINDINGS = {
+    DEVICE: ("devicemgmt.wsdl", "DeviceBinding"), MEDIA: ("media.wsdl", "MediaBinding"),
+    MEDIA2: ("media2.wsdl", "Media2Binding"),
+}  # fmt: skip
+_OUR_WSDL = Path(__file__).parent / "wsdl"
+"""Of services that the library does not describe."""
+
+_LOCKED = re.compile(r"\blocked\b|>\s*lock\s*<", re.IGNORECASE)
+"""How devices say that an account is locked, in a fault's reason or a page: `User is locked`, `<lockStatus>lock<`."""
+_PAGE_BYTES = 4096
+"""What is read of a page that comes with a refusal."""
 
 
 class OnvifClient:
@@ -46,13 +58,15 @@ class OnvifClient:
         self._services.clear()
 
     async def call(self, namespace: str, url: str, operation: str, arguments: dict[str, Any] | None = None) -> Any:
-        """The answer to `operation` of the service `namespace` (DEVICE or MEDIA) at `url`.
+        """The answer to `operation` of the service `namespace` (DEVICE, MEDIA or MEDIA2) at `url`.
 
-        Each try may take CALL_SECONDS, and there are two at most. Raises CameraRefused, CameraUnreachable, or NoVideo
-        when the device cannot do it.
+        Each try may take CALL_SECONDS, and there are two at most. Raises CameraRefused, CameraLocked,
+        CameraUnreachable, or NoVideo when the device cannot do it.
         """
         try:
             return await self._try(namespace, url, operation, arguments)
+        except CameraLocked:
+            raise
         except CameraRefused:
             if self._credentials is None or self._by_token or self._wants_digest:
                 raise
@@ -79,7 +93,7 @@ class OnvifClient:
             url,
             self._credentials.username if self._credentials else None,
             self._credentials.password.get_secret_value() if self._credentials else None,
-            str(wsdl / file),
+            str((_OUR_WSDL if namespace == MEDIA2 else wsdl) / file),
             # The cache is an SQLite file in the home directory, shared by every thread; the WSDL lies on disk anyway.
             no_cache=True,
             dt_diff=self._clock_offset,
@@ -107,10 +121,13 @@ class OnvifClient:
     ) -> aiohttp.ClientResponse:
         """Say a refusal by HTTP, which the library would lose when a page comes with it."""
         response = await handler(request)
-        if response.status in {401, 403}:
+        if response.status in {401, 403, 423}:
             challenges = response.headers.getall("WWW-Authenticate", [])
             self._wants_digest = any(challenge.lower().startswith("digest") for challenge in challenges)
+            page = (await response.content.read(_PAGE_BYTES)).decode(errors="replace")
             response.release()
+            if response.status == 423 or _LOCKED.search(page):
+                raise _locked(self._camera_id, self._where)
             raise _refused(self._camera_id, self._where)
         return response
 
@@ -161,7 +178,7 @@ def _from_fault(camera_id: str, where: str, operation: str, fault: zeep.exceptio
     from onvif.util import is_auth_error
 
     if is_auth_error(fault):
-        return _refused(camera_id, where)
+        return _locked(camera_id, where) if _LOCKED.search(str(fault.message)) else _refused(camera_id, where)
     if fault.code is None:  # the library's word for an error page that is XML, but no SOAP
         return _not_onvif(camera_id, where, operation)
     return NoVideo(camera_id, f"{where} cannot {operation} ({fault.message})", "use rtsp for this camera")
@@ -169,6 +186,12 @@ def _from_fault(camera_id: str, where: str, operation: str, fault: zeep.exceptio
 
 def _refused(camera_id: str, where: str) -> CameraRefused:
     return CameraRefused(camera_id, f"{where} refused the user name or password", "correct them")
+
+
+def _locked(camera_id: str, where: str) -> CameraLocked:
+    return CameraLocked(
+        camera_id, f"{where} has locked its account after wrong passwords", "wait until it unlocks, then correct them"
+    )
 
 
 def _not_onvif(camera_id: str, where: str, operation: str) -> CameraUnreachable:

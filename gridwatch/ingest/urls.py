@@ -15,6 +15,8 @@ _HOST = re.compile(
     r"(?P<host>\[[0-9a-f:.]+\]|[^\s:/?#@\[\]]+)(?P<port>:\d{1,5})?(?P<tail>(?:[/?#].*)?)", re.IGNORECASE | re.DOTALL
 )
 
+_PORTS = {"http": 80, "https": 443, "rtsp": 554, "rtsps": 322}
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Credentials:
@@ -89,3 +91,21 @@ def rehost(url: str, host: str) -> str:
     """`url`, which has no user information, with its host replaced and its port and path kept. Raises ValueError."""
     scheme, _, rest = url.partition("://")
     return f"{scheme}://{host}{rest[len(hostname(url)) :]}"
+
+
+def origin(url: str) -> tuple[str, str, int]:
+    """Scheme, host and port of a URL without user information, the port made explicit. Raises ValueError."""
+    scheme, _, rest = url.partition("://")
+    match = _HOST.fullmatch(rest)
+    if match is None:
+        raise ValueError("not a URL with a scheme and a host")
+    port = int(match["port"][1:]) if match["port"] else _PORTS.get(scheme.lower(), 0)
+    return scheme.lower(), match["host"].lower(), port
+
+
+def at_origin(url: str, other: str) -> str:
+    """`url` with scheme, host and port of `other`; neither has user information. Raises ValueError."""
+    parts = [_HOST.fullmatch(one.partition("://")[2]) for one in (url, other)]
+    if parts[0] is None or parts[1] is None:
+        raise ValueError("not a URL with a scheme and a host")
+    return f"{other.partition('://')[0]}://{parts[1]['host']}{parts[1]['port'] or ''}{parts[0]['tail']}"

@@ -1,4 +1,4 @@
-from gridwatch.ingest.onvif import VideoProfile, choose_profile
+from gridwatch.ingest.onvif_media import VideoProfile, choose_profile
 
 
 def profile(token: str, width: int, height: int, codec: str = "H264") -> VideoProfile:
