@@ -1,0 +1,75 @@
+"""The demo, as a stranger gets it: a clean clone, an empty virtual environment, one command."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.waiting import wait_until
+
+REPOSITORY = Path(__file__).parents[2]
+OURS = re.compile(r"gridwatch (demo|ingest|record|serve)|bin/postgres|mosquitto -c|iotcore")
+
+
+@pytest.fixture
+def nothing_left() -> Iterator[None]:
+    """Whatever was started has ended, the grandchildren too."""
+    before = {process.pid for process in ours()}
+    yield
+    wait_until(lambda: {process.pid for process in ours()} <= before, 10.0)
+
+
+def ours() -> list[psutil.Process]:
+    running = psutil.process_iter(["cmdline"])
+    return [process for process in running if OURS.search(" ".join(process.info["cmdline"] or []))]
+
+
+@pytest.mark.timeout(600)
+def test_make_demo_works_in_a_clean_clone(tmp_path: Path, nothing_left: None) -> None:
+    clone = tmp_path / "clone"
+    subprocess.run(["git", "clone", "--quiet", str(REPOSITORY), str(clone)], check=True)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("GRIDWATCH_", "VIRTUAL_"))}
+    environment.pop("MAKEFLAGS", None)
+    done = subprocess.run(
+        ["make", "demo", "FOR=60"], cwd=clone, env=environment, capture_output=True, text=True, timeout=550, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    checks = [line for line in done.stdout.splitlines() if line.startswith(("ok", "FAILED"))]
+    assert len(checks) == 7, done.stdout
+    assert all(line.startswith("ok") for line in checks), done.stdout
+    assert "frame to MQTT subscriber  p50" in done.stdout
+    print(done.stdout)  # noqa: T201  (the figures, with -rP)
+
+
+@pytest.mark.timeout(120)
+def test_the_demo_works_without_mosquitto(nothing_left: None) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "gridwatch", "demo", "--for", "25", "--broker", "embedded"],
+        capture_output=True, text=True, timeout=110, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "broker      embedded (not durable" in done.stdout
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_demo_that_is_stopped_or_killed_leaves_no_process(
+    tmp_path: Path, nothing_left: None, number: signal.Signals
+) -> None:
+    output = tmp_path / "output"
+    with output.open("w") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "gridwatch", "demo", "--keep", str(tmp_path / "kept")], stdout=file, stderr=file
+        )
+    try:
+        wait_until(lambda: "cameras up 4/4" in output.read_text(), 60.0)
+        process.send_signal(number)
+        assert process.wait(10.0) == (-number if number is signal.SIGKILL else 0)
+    finally:
+        process.kill()
