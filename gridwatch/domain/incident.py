@@ -1,4 +1,4 @@
-"""Incidents: something happened at a place. Contract version 1 (docs/design/contracts.md)."""
+"""Incidents: something happened at a place. Contract version 1 (docs/contracts.md)."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
