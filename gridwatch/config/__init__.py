@@ -12,6 +12,7 @@ from gridwatch.config.model import (
     IntrusionRule,
     LineConfig,
     LineCrossingRule,
+    MovingConfig,
     OnvifSource,
     RuleConfig,
 )
@@ -19,6 +20,6 @@ from gridwatch.config.problems import ConfigError, Problem
 
 __all__ = [
     "BrokerConfig", "CameraConfig", "CameraSource", "ConfigError", "CrowdingRule", "Deployment", "DetectorConfig",
-    "HealthConfig", "IntrusionRule", "LineConfig", "LineCrossingRule", "OnvifSource", "Problem", "RuleConfig",
-    "Settings", "load_settings",
+    "HealthConfig", "IntrusionRule", "LineConfig", "LineCrossingRule", "MovingConfig", "OnvifSource", "Problem",
+    "RuleConfig", "Settings", "load_settings",
 ]  # fmt: skip

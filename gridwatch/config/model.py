@@ -189,6 +189,32 @@ class HealthConfig(Section):
         return self.model_copy(update={name: getattr(changes, name) for name in changes.model_fields_set})
 
 
+class MovingConfig(Section):
+    """Where the positions of a camera that moves come from: exactly one of NMEA, MQTT or ONVIF."""
+
+    nmea: Annotated[str, Field(pattern=r"^tcp://[^/\s@?#]+:\d{1,5}$")] | None = None
+    """A server of NMEA 0183 sentences, `tcp://host:port`. Cameras of one vehicle may name the same."""
+    mqtt: Literal[True] | None = None
+    """Whoever knows them publishes them, retained, on the camera's `position` topic."""
+    onvif: Literal[True] | None = None
+    """The camera tells where it is when asked (GetGeoLocation); needs `source.onvif`."""
+    max_age_seconds: Annotated[float, Field(gt=0, le=3600)] = 30.0
+    """How far in time a position may be from an incident that takes it; beyond, the camera's `position` counts."""
+
+    @field_validator("nmea")
+    @classmethod
+    def _port_exists(cls, value: str | None) -> str | None:
+        if value is not None and not 1 <= int(value.rpartition(":")[2]) <= 65535:
+            raise ValueError("the port must be 1 to 65535")
+        return value
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if sum(value is not None for value in (self.nmea, self.mqtt, self.onvif)) != 1:
+            raise ValueError("give exactly one of nmea, mqtt or onvif")
+        return self
+
+
 class CameraConfig(Section):
     """One video source, where it hangs and what is watched on it."""
 
@@ -197,6 +223,8 @@ class CameraConfig(Section):
     site: str
     """Path of the site it hangs on: `district[/substation[/checkpoint]]`."""
     position: LonLat
+    """Where it stands; for a moving camera, where it is when nothing better is known."""
+    moving: MovingConfig | None = None
     source: CameraSource
     gb28181: Annotated[str, Field(pattern=r"^\d{20}$")] | None = None
     """GB/T 28181 code; kept, not interpreted."""
@@ -223,6 +251,12 @@ class CameraConfig(Section):
         for rule in self.rules:
             if rule.id.startswith(HEALTH_RULE_PREFIX):
                 raise ValueError(f"rule {rule.id!r}: ids that begin with {HEALTH_RULE_PREFIX!r} are those of health")
+        return self
+
+    @model_validator(mode="after")
+    def _can_be_asked_where_it_is(self) -> Self:
+        if self.moving is not None and self.moving.onvif and self.source.onvif is None:
+            raise ValueError("moving.onvif needs source.onvif: there is nobody to ask")
         return self
 
     @property

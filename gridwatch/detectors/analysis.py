@@ -1,7 +1,8 @@
 """One camera's way from frames to incidents: gate, detector, tracker, rules, evidence."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from gridwatch.detectors.evidence import EvidenceError, Snapshot, snapshot
 from gridwatch.detectors.gate import MotionGate
 from gridwatch.detectors.rules import Moment, Rule, RuleEvent
 from gridwatch.detectors.tracker import TrackerSettings, TrackerState, hold, kin_of, track
-from gridwatch.domain import Box, Detection, Frame, Incident, Phase, Track, incident_id
+from gridwatch.domain import Box, Detection, Frame, Incident, Phase, Position, Track, incident_id
 
 log = structlog.get_logger(__name__)
 
@@ -48,10 +49,18 @@ class CameraAnalysis:
     than a minute they are cleared as of the last frame instead.
     """
 
-    def __init__(self, camera: CameraConfig, detector: Detector) -> None:
-        """`camera` is checked: its rules name zones and lines that it has."""
+    def __init__(
+        self, camera: CameraConfig, detector: Detector, position_at: Callable[[datetime], Position] | None = None
+    ) -> None:
+        """`camera` is checked: its rules name zones and lines that it has.
+
+        `position_at` tells where a moving camera was; called once an incident, for `occurred_at`, in `analyse`.
+        """
         self._camera = camera
         self._detector = detector
+        self._position_at = position_at or (lambda _: camera.place)
+        self._places: dict[UUID, Position] = {}
+        """Where each open incident occurred."""
         self._gate = MotionGate(camera.privacy) if camera.gate else None
         self._privacy = [rules.Zone(zone) for zone in camera.privacy]
         self._kinds = {rule.id: rule for rule in camera.rules}
@@ -162,13 +171,21 @@ class CameraAnalysis:
 
     def _incident(self, rule_id: str, event: RuleEvent) -> Incident:
         rule = self._kinds[rule_id]
+        identity = incident_id(event.occurred_at, self._camera.id, rule_id, event.subject)
         return Incident(
-            id=incident_id(event.occurred_at, self._camera.id, rule_id, event.subject),
+            id=identity,
             kind=rule.kind, severity=rule.severity, phase=event.phase, seq=event.seq,
-            site=self._camera.site_path, camera=self._camera.id, rule=rule_id, position=self._camera.place,
+            site=self._camera.site_path, camera=self._camera.id, rule=rule_id, position=self._place(identity, event),
             occurred_at=event.occurred_at, observed_at=event.observed_at, boxes=event.boxes, score=event.score,
             count=event.count, evidence=(), detector=self._detector.info,
         )  # fmt: skip
+
+    def _place(self, identity: UUID, event: RuleEvent) -> Position:
+        """The same in every message of an incident: where it occurred, not where the camera has gone since."""
+        place = self._places.pop(identity, None) or self._position_at(event.occurred_at)
+        if event.phase is not Phase.CLEARED:
+            self._places[identity] = place
+        return place
 
     def _with_evidence(
         self, frame: Frame, incidents: list[Incident], seen: tuple[Detection, ...] | None, tracks: Iterable[Track]

@@ -18,6 +18,7 @@ from gridwatch.domain.incident import (
     Severity,
 )
 from gridwatch.domain.labels import CHINESE
+from gridwatch.domain.positions import FixVerdict, PositionFix, PositionTrack
 from gridwatch.domain.records import (
     Account,
     AuditEntry,
@@ -36,8 +37,8 @@ from gridwatch.domain.timing import Clock, FakeClock, SystemClock
 __all__ = [
     "CHINESE", "MISSING_LEVEL", "ONVIF_TOPICS", "Account", "AuditEntry", "Box", "CameraHealth", "CameraRecord",
     "CameraState", "Case", "CaseFilter", "CaseSource", "CaseStep", "Category", "Clock", "Detection", "DetectorInfo",
-    "EventRecord", "Evidence", "FakeClock", "Frame", "Grid", "GridwatchError", "Image", "Incident", "IncidentBox",
-    "IncidentFilter", "IncidentKind", "IncidentRecord", "PageKey", "Person", "Phase", "Point", "Position", "Role",
-    "Severity", "SiteLevel", "SitePath", "SiteRecord", "StepClock", "StepEntry", "SystemClock", "Track", "Unit",
-    "UsageError", "incident_id",
+    "EventRecord", "Evidence", "FakeClock", "FixVerdict", "Frame", "Grid", "GridwatchError", "Image", "Incident",
+    "IncidentBox", "IncidentFilter", "IncidentKind", "IncidentRecord", "PageKey", "Person", "Phase", "Point",
+    "Position", "PositionFix", "PositionTrack", "Role", "Severity", "SiteLevel", "SitePath", "SiteRecord", "StepClock",
+    "StepEntry", "SystemClock", "Track", "Unit", "UsageError", "incident_id",
 ]  # fmt: skip
