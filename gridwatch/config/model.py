@@ -215,6 +215,20 @@ class MovingConfig(Section):
         return self
 
 
+ONVIF_RULE_PREFIX = "onvif."
+"""Rules of the incidents that cameras tell of (`onvif.signalloss`, ...) begin so; no configured rule may."""
+
+
+class EventsConfig(Section):
+    """Which of the events that a camera tells over ONVIF become incidents. Of no effect on other cameras."""
+
+    enabled: bool = True
+    motion: bool = False
+    """Plain motion too. It comes all day: only for where nothing may move."""
+    severity: dict[IncidentKind, Severity] = {}
+    """By kind; default major, and info for plain motion."""
+
+
 class CameraConfig(Section):
     """One video source, where it hangs and what is watched on it."""
 
@@ -231,6 +245,7 @@ class CameraConfig(Section):
     analysis_fps: Annotated[float, Field(gt=0, le=30)] = 5.0
     gate: bool = True
     """False analyses every frame, moving or not."""
+    events: EventsConfig = EventsConfig()
     zones: dict[Identifier, ZonePolygon] = {}
     lines: dict[Identifier, LineConfig] = {}
     privacy: tuple[ZonePolygon, ...] = ()
@@ -251,6 +266,8 @@ class CameraConfig(Section):
         for rule in self.rules:
             if rule.id.startswith(HEALTH_RULE_PREFIX):
                 raise ValueError(f"rule {rule.id!r}: ids that begin with {HEALTH_RULE_PREFIX!r} are those of health")
+            if rule.id.startswith(ONVIF_RULE_PREFIX):
+                raise ValueError(f"rule {rule.id!r}: ids that begin with {ONVIF_RULE_PREFIX!r} are those of cameras")
         return self
 
     @model_validator(mode="after")

@@ -11,15 +11,15 @@ import structlog
 from gridwatch.config.model import OnvifSource
 from gridwatch.domain import Clock
 from gridwatch.ingest.errors import CameraUnreachable, NoVideo
-from gridwatch.ingest.onvif_client import DEVICE, MEDIA, MEDIA2, OnvifClient
-from gridwatch.ingest.onvif_media import Media, VideoProfile, choose_profile, named_profile
+from gridwatch.ingest.onvif_client import DEVICE, EVENTS, MEDIA, MEDIA2, OnvifClient
+from gridwatch.ingest.onvif_media import Media, VideoProfile, choose_profile, named_profile, plain
 from gridwatch.ingest.urls import Credentials, at_origin, endpoint, hostname, origin, rehost, split_credentials
 
 log = structlog.get_logger(__name__)
 
 _SERVICE = re.compile(r"http://www\.onvif\.org/ver\d\d/(\w+)/wsdl")
 _CAPABILITIES = {
-    "Device": DEVICE, "Media": MEDIA, "Events": "http://www.onvif.org/ver10/events/wsdl",
+    "Device": DEVICE, "Media": MEDIA, "Events": EVENTS,
     "PTZ": "http://www.onvif.org/ver20/ptz/wsdl", "Imaging": "http://www.onvif.org/ver20/imaging/wsdl",
     "Analytics": "http://www.onvif.org/ver20/analytics/wsdl",
 }  # fmt: skip
@@ -143,7 +143,7 @@ class Device:
         self._told_origin = _origin_or_none(told.get(DEVICE, ""))
         # One that has no usable address is one that the device does not have.
         usable = {namespace: url for namespace, url in told.items() if _origin_or_none(url) is not None}
-        return {namespace: self._as_reached(url, _service_name(namespace)) for namespace, url in usable.items()}
+        return {namespace: self.as_reached(url, _service_name(namespace)) for namespace, url in usable.items()}
 
     async def media(self, services: dict[str, str]) -> tuple[Media | None, tuple[VideoProfile, ...]]:
         """Its media service, Media2 where that lists usable video and Media1 otherwise, and the profiles."""
@@ -170,13 +170,14 @@ class Device:
             bare = ""
         if not bare.startswith(("rtsp://", "rtsps://")):
             raise NoVideo(self._camera_id, f"{self.where} gives no RTSP address for its stream", "switch RTSP on")
-        return self._as_reached(bare, "stream")
+        return self.as_reached(bare, "stream")
 
-    def _as_reached(self, url: str, what: str) -> str:
+    def as_reached(self, url: str, what: str) -> str:
         """`url` with the host that we dialled: behind NAT a device names itself by an address of its own network.
 
         Where it names the very place that it says its device service is at, that is the place we dialled: port and
-        scheme too. Other ports are kept, for want of knowledge of how they are mapped.
+        scheme too. Other ports are kept, for want of knowledge of how they are mapped. Raises ValueError when it is
+        no URL.
         """
         theirs, ours = origin(url), origin(self.url)
         if theirs == ours or (theirs[1] == ours[1] and theirs != self._told_origin):
@@ -225,4 +226,5 @@ def _utc(answer: Any) -> datetime | None:
 
 
 def _text(answer: Any, name: str) -> str:
-    return str(getattr(answer, name, None) or "")
+    """What a stranger says of itself, as it may stand in a table or a log."""
+    return plain(str(getattr(answer, name, None) or ""))

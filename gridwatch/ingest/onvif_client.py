@@ -21,10 +21,18 @@ CALL_SECONDS = 5.0
 DEVICE = "http://www.onvif.org/ver10/device/wsdl"
 MEDIA = "http://www.onvif.org/ver10/media/wsdl"
 MEDIA2 = "http://www.onvif.org/ver20/media/wsdl"
+EVENTS = "http://www.onvif.org/ver10/events/wsdl"
+PULL_POINT = f"{EVENTS}#PullPointSubscription"
+SUBSCRIPTION = f"{EVENTS}#SubscriptionManager"
+"""Two more bindings of the namespace before the `#`."""
 _BINDINGS = {
     DEVICE: ("devicemgmt.wsdl", "DeviceBinding"), MEDIA: ("media.wsdl", "MediaBinding"),
-    MEDIA2: ("media2.wsdl", "Media2Binding"),
+    MEDIA2: ("media2.wsdl", "Media2Binding"), EVENTS: ("events.wsdl", "EventBinding"),
+    PULL_POINT: ("events.wsdl", "PullPointSubscriptionBinding"),
+    SUBSCRIPTION: ("events.wsdl", "SubscriptionManagerBinding"),
 }  # fmt: skip
+MAX_ANSWER_BYTES = 4 * 1024 * 1024
+"""More is no answer; the largest of the real ones, GetProfiles of a recorder of 64 channels, have a tenth of it."""
 _OUR_WSDL = Path(__file__).parent / "wsdl"
 """Of services that the library does not describe."""
 
@@ -57,21 +65,29 @@ class OnvifClient:
         self._clock_offset = offset
         self._services.clear()
 
-    async def call(self, namespace: str, url: str, operation: str, arguments: dict[str, Any] | None = None) -> Any:
-        """The answer to `operation` of the service `namespace` (DEVICE, MEDIA or MEDIA2) at `url`.
+    async def call(
+        self,
+        namespace: str,
+        url: str,
+        operation: str,
+        arguments: dict[str, Any] | None = None,
+        *,
+        seconds: float = CALL_SECONDS,
+    ) -> Any:
+        """The answer to `operation` of the service `namespace` (DEVICE, MEDIA, EVENTS...) at `url`.
 
-        Each try may take CALL_SECONDS, and there are two at most. Raises CameraRefused, CameraLocked,
+        Each try may take `seconds`, and there are two at most. Raises CameraRefused, CameraLocked,
         CameraUnreachable, or NoVideo when the device cannot do it.
         """
         try:
-            return await self._try(namespace, url, operation, arguments)
+            return await self._try(namespace, url, operation, arguments, seconds)
         except CameraLocked:
             raise
         except CameraRefused:
             if self._credentials is None or self._by_token or self._wants_digest:
                 raise
         self._by_token = True
-        return await self._try(namespace, url, operation, arguments)
+        return await self._try(namespace, url, operation, arguments, seconds)
 
     async def prepare(self, namespace: str, url: str) -> Any:
         """Read the service's description from disk, so that a call after it takes no longer than the device."""
@@ -80,9 +96,11 @@ class OnvifClient:
             service = self._services[namespace, url] = await self._make_service(namespace, url)
         return service
 
-    async def _try(self, namespace: str, url: str, operation: str, arguments: dict[str, Any] | None) -> Any:
+    async def _try(
+        self, namespace: str, url: str, operation: str, arguments: dict[str, Any] | None, seconds: float
+    ) -> Any:
         service = await self.prepare(namespace, url)
-        async with _our_errors(self._camera_id, self._where, operation):
+        async with _our_errors(self._camera_id, self._where, operation, seconds):
             name = operation if self._by_token else f"authless_{operation}"
             return await getattr(service, name)(arguments or {})
 
@@ -97,12 +115,14 @@ class OnvifClient:
             # The cache is an SQLite file in the home directory, shared by every thread; the WSDL lies on disk anyway.
             no_cache=True,
             dt_diff=self._clock_offset,
-            binding_name=f"{{{namespace}}}{binding}",
+            binding_name=f"{{{namespace.partition('#')[0]}}}{binding}",
         )
         self._stack.push_async_callback(service.close)
         # Cameras sign their own certificates.
         session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=insecure), middlewares=(self._refuse, *self._digest())
+            connector=aiohttp.TCPConnector(ssl=insecure),
+            middlewares=(self._refuse, *self._digest()),
+            response_class=_BoundedResponse,
         )
         self._stack.push_async_callback(session.close)
         service.transport.session = session
@@ -132,6 +152,20 @@ class OnvifClient:
         return response
 
 
+class _BoundedResponse(aiohttp.ClientResponse):
+    """An answer of at most MAX_ANSWER_BYTES, unpacked; what talks on and on is cut off."""
+
+    async def read(self) -> bytes:
+        """The whole body. Raises ClientPayloadError when it is longer."""
+        body = bytearray()
+        async for part in self.content.iter_any():
+            body += part
+            if len(body) > MAX_ANSWER_BYTES:
+                self.close()
+                raise aiohttp.ClientPayloadError("the answer is too long")
+        return bytes(body)
+
+
 def _library() -> tuple[Any, Path, Any]:
     """The library's service class, the folder of its WSDL files, and its TLS settings for self-signed devices."""
     # Importing it calls logging.basicConfig, which does nothing where the root logger has a handler.
@@ -146,15 +180,15 @@ def _library() -> tuple[Any, Path, Any]:
 
 
 @asynccontextmanager
-async def _our_errors(camera_id: str, where: str, operation: str) -> AsyncIterator[None]:
+async def _our_errors(camera_id: str, where: str, operation: str, seconds: float) -> AsyncIterator[None]:
     """Turn what the library raises into ours, and limit the time."""
     try:
         with _faults(camera_id, where, operation):
-            async with asyncio.timeout(CALL_SECONDS):
+            async with asyncio.timeout(seconds):
                 yield
     except TimeoutError as error:
         raise CameraUnreachable(
-            camera_id, f"{where} did not answer {operation} within {CALL_SECONDS:g} s", "check its power and network"
+            camera_id, f"{where} did not answer {operation} within {seconds:g} s", "check its power and network"
         ) from error
     except (aiohttp.ClientError, OSError) as error:
         raise CameraUnreachable(

@@ -1,0 +1,93 @@
+"""The ONVIF topics that mean something here, and those that are refused at the door. Pure."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from gridwatch.domain import IncidentKind
+
+ONVIF_TOPICS_NS = "http://www.onvif.org/ver10/topics"
+STATE_ITEMS = ("State", "LogicalState", "IsInside", "IsMotion")
+"""The data items that say on or off. A message without any tells of a moment."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AlarmTopic:
+    """What a topic means."""
+
+    path: str
+    """Without prefix; it covers the topics below it too."""
+    kind: IncidentKind
+    is_motion: bool = False
+    """Plain motion: a flood, so only on request."""
+
+    @property
+    def rule(self) -> str:
+        """How incidents' rules begin: `linedetector.crossed`."""
+        return ".".join(self.path.split("/")[1:]).lower()
+
+
+_TAMPER = IncidentKind.CAMERA_TAMPER
+_ALARM = IncidentKind.DEVICE_ALARM
+_TOPICS = {
+    one.path: one
+    for one in (
+        AlarmTopic(path="VideoSource/SignalLoss", kind=IncidentKind.CAMERA_OFFLINE),
+        AlarmTopic(path="VideoSource/GlobalSceneChange", kind=_TAMPER),
+        AlarmTopic(path="VideoSource/ImageTooDark", kind=_TAMPER),
+        AlarmTopic(path="VideoSource/ImageTooBright", kind=_TAMPER),
+        AlarmTopic(path="VideoSource/ImageTooBlurry", kind=_TAMPER),
+        AlarmTopic(path="VideoSource/MotionAlarm", kind=_ALARM, is_motion=True),
+        AlarmTopic(path="RuleEngine/CellMotionDetector/Motion", kind=_ALARM, is_motion=True),
+        AlarmTopic(path="RuleEngine/LineDetector/Crossed", kind=IncidentKind.LINE_CROSSING),
+        AlarmTopic(path="RuleEngine/FieldDetector/ObjectsInside", kind=IncidentKind.INTRUSION),
+        AlarmTopic(path="RuleEngine/LoiteringDetector/ObjectIsLoitering", kind=IncidentKind.LOITERING),
+        AlarmTopic(path="RuleEngine/ObjectAbandoned", kind=IncidentKind.ABANDONED_OBJECT),
+        AlarmTopic(path="RuleEngine/ObjectRemoved", kind=IncidentKind.REMOVED_OBJECT),
+        AlarmTopic(path="RuleEngine/ObjectDetector/ObjectAbandoned", kind=IncidentKind.ABANDONED_OBJECT),
+        AlarmTopic(path="RuleEngine/ObjectDetector/ObjectRemoved", kind=IncidentKind.REMOVED_OBJECT),
+        AlarmTopic(path="Device/Trigger/DigitalInput", kind=_ALARM),
+    )
+}
+
+# Beginnings of words: they are compared with the words of CamelCase and snake_case names, so that `Interface` and
+# `Template` are nobody's face or plate.
+_IDENTITY = (
+    "face",
+    "facial",
+    "plate",
+    "licen",
+    "anpr",
+    "alpr",
+    "lpr",
+    "recogni",
+    "identity",
+    "likelihood",
+    "temperature",
+)
+_IDENTITY_TOPICS = (*_IDENTITY, "radiometry")
+_IDENTITY_ITEMS = (*_IDENTITY, "person", "gender", "ethnic")
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+
+
+def alarm_topic(path: str) -> AlarmTopic | None:
+    """What the topic of that path, without prefixes, means: its own entry, or that of the nearest topic above it."""
+    while path:
+        if path in _TOPICS:
+            return _TOPICS[path]
+        path = path.rpartition("/")[0]
+    return None
+
+
+def is_identity_topic(path: str) -> bool:
+    """Whether a topic, in whatever namespace, is about who somebody is, whose car it is, or how warm a body is."""
+    return _begins_a_word(path, _IDENTITY_TOPICS)
+
+
+def has_identity_item(names: Iterable[str]) -> bool:
+    """Whether one of these item names promises a fact about a person."""
+    return any(_begins_a_word(name, _IDENTITY_ITEMS) for name in names)
+
+
+def _begins_a_word(name: str, beginnings: tuple[str, ...]) -> bool:
+    return any(word.lower().startswith(beginnings) for word in _WORD.findall(name))
