@@ -1,5 +1,6 @@
 """Cameras to frames: ONVIF, RTSP, recorded files. The only importer of the ONVIF client."""
 
+from gridwatch.ingest.drift import CLOCK_DRIFT_RULE, DriftWatch
 from gridwatch.ingest.errors import (
     CameraLocked,
     CameraRefused,
@@ -10,11 +11,13 @@ from gridwatch.ingest.errors import (
     StreamStalled,
     UnreadableFile,
 )
+from gridwatch.ingest.outage import OFFLINE_RULE, SITE_OFFLINE_RULE, OutageWatch
 from gridwatch.ingest.reader import Reader
 from gridwatch.ingest.recorded import duration_seconds, recorded_frames
 from gridwatch.ingest.tally import ReaderTally, TallySnapshot
 
 __all__ = [
-    "CameraLocked", "CameraRefused", "CameraUnreachable", "IngestError", "NoVideo", "Reader", "ReaderTally",
-    "StreamEnded", "StreamStalled", "TallySnapshot", "UnreadableFile", "duration_seconds", "recorded_frames",
+    "CLOCK_DRIFT_RULE", "OFFLINE_RULE", "SITE_OFFLINE_RULE", "CameraLocked", "CameraRefused", "CameraUnreachable",
+    "DriftWatch", "IngestError", "NoVideo", "OutageWatch", "Reader", "ReaderTally", "StreamEnded", "StreamStalled",
+    "TallySnapshot", "UnreadableFile", "duration_seconds", "recorded_frames",
 ]  # fmt: skip

@@ -105,6 +105,7 @@ class Session:
         if looking.cancelled():
             return None
         found = looking.result()
+        self._outlets.tally.clock_offset(found.clock_offset_seconds)
         return _Target(
             url=found.stream_url, credentials=found.credentials, clock_offset_seconds=found.clock_offset_seconds
         )

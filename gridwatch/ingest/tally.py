@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TallySnapshot:
-    """The counters at one moment. All but the last grow for the life of the reader."""
+    """The counters at one moment. All but the clocks grow for the life of the reader."""
 
     decoded: int = 0
     """Pictures decoded."""
@@ -20,6 +20,8 @@ class TallySnapshot:
     """Bytes of video received."""
     clock_drift_seconds: float | None = None
     """The camera's clock minus ours, as its latest RTCP sender report has it; None until one arrived."""
+    clock_offset_seconds: float | None = None
+    """The same as ONVIF told it at the latest connection, to about half a second; None without ONVIF."""
 
     @property
     def reconnects(self) -> int:
@@ -56,6 +58,11 @@ class ReaderTally:
         """The camera's clock is ahead of ours by `seconds` (behind when negative)."""
         with self._lock:
             self._now = replace(self._now, clock_drift_seconds=seconds)
+
+    def clock_offset(self, seconds: float) -> None:
+        """The camera's clock is ahead of ours by about `seconds`, says ONVIF."""
+        with self._lock:
+            self._now = replace(self._now, clock_offset_seconds=seconds)
 
     def snapshot(self) -> TallySnapshot:
         """The counters now, consistent with each other."""
