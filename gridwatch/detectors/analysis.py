@@ -8,11 +8,12 @@ from uuid import UUID
 
 import structlog
 
-from gridwatch.config.model import CameraConfig
+from gridwatch.config.model import CameraConfig, HealthConfig
 from gridwatch.detectors import rules
 from gridwatch.detectors.detector import Detector
 from gridwatch.detectors.evidence import EvidenceError, Snapshot, snapshot
 from gridwatch.detectors.gate import MotionGate
+from gridwatch.detectors.picture_watch import PictureWatch
 from gridwatch.detectors.rules import Moment, Rule, RuleEvent
 from gridwatch.detectors.tracker import TrackerSettings, TrackerState, hold, kin_of, track
 from gridwatch.domain import Box, Detection, Frame, Incident, Phase, Position, Track, incident_id
@@ -50,17 +51,25 @@ class CameraAnalysis:
     """
 
     def __init__(
-        self, camera: CameraConfig, detector: Detector, position_at: Callable[[datetime], Position] | None = None
+        self,
+        camera: CameraConfig,
+        detector: Detector,
+        position_at: Callable[[datetime], Position] | None = None,
+        health: HealthConfig | None = None,
     ) -> None:
         """`camera` is checked: its rules name zones and lines that it has.
 
         `position_at` tells where a moving camera was; called once an incident, for `occurred_at`, in `analyse`.
+        `health` says when a picture's own state is an incident, gate open or not; None: never.
         """
         self._camera = camera
         self._detector = detector
         self._position_at = position_at or (lambda _: camera.place)
         self._places: dict[UUID, Position] = {}
         """Where each open incident occurred."""
+        self._picture = None if health is None else PictureWatch(camera, health, self._position_at)
+        self._unsaid: tuple[Incident, ...] = ()
+        """About the picture; kept until said, even when the detector fails on the frame."""
         self._gate = MotionGate(camera.privacy) if camera.gate else None
         self._privacy = [rules.Zone(zone) for zone in camera.privacy]
         self._kinds = {rule.id: rule for rule in camera.rules}
@@ -80,8 +89,10 @@ class CameraAnalysis:
 
     def analyse(self, frame: Frame) -> Analysis:
         """The next frame of this camera. Raises what the detector raises; the frame then counts as not seen."""
+        if self._picture is not None:
+            self._unsaid += self._picture.look(frame)
         if not self._camera.rules:
-            return Analysis(incidents=(), snapshots=(), detected=False, detections=0)
+            return self._picture_only(frame)
         overdue = self._resume(frame)
         moment = self._next_moment(frame)
         seen = self._look(frame, moment)
@@ -98,8 +109,9 @@ class CameraAnalysis:
             following[rule_id] = step.rule
             events += [(rule_id, event) for event in step.events]
         self._rules = following
-        incidents = [self._incident(rule_id, event) for rule_id, event in events]
+        incidents = [*self._unsaid, *(self._incident(rule_id, event) for rule_id, event in events)]
         incidents, snapshots = self._with_evidence(frame, incidents, seen, tracked.tracks)
+        self._unsaid = ()
         return Analysis(
             incidents=(*overdue, *incidents), snapshots=tuple(snapshots), detected=seen is not None,
             detections=0 if seen is None else len(self._usable(seen)),
@@ -107,6 +119,17 @@ class CameraAnalysis:
 
     def finish(self) -> tuple[Incident, ...]:
         """No more frames: clear every open incident as of the last one. Safe to call again."""
+        unsaid, self._unsaid = self._unsaid, ()
+        about_picture = () if self._picture is None else self._picture.finish()
+        return (*unsaid, *about_picture, *self._finish_rules())
+
+    def _picture_only(self, frame: Frame) -> Analysis:
+        """Without rules nothing is detected, except to mask whoever is in the picture of an incident."""
+        incidents, snapshots = self._with_evidence(frame, list(self._unsaid), None, ())
+        self._unsaid = ()
+        return Analysis(incidents=tuple(incidents), snapshots=tuple(snapshots), detected=False, detections=0)
+
+    def _finish_rules(self) -> tuple[Incident, ...]:
         if self._moment is None:
             return ()
         steps = {rule_id: rule.finish(self._moment) for rule_id, rule in self._rules.items()}
@@ -123,7 +146,7 @@ class CameraAnalysis:
                 self._gate.reset()
         if self._rules and blind <= _OUTAGE_SECONDS and abs(aspect - self._settings.aspect) < 0.01:
             return ()
-        overdue = self.finish()
+        overdue = self._finish_rules()
         patience = max(TrackerSettings().coast_seconds, 3.5 * self._interval)
         tentative = max(TrackerSettings().tentative_seconds, 1.5 * self._interval)
         longest = max(TrackerSettings().longest_step, self._interval)

@@ -1,12 +1,14 @@
 """Picture health as incidents of a camera."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from typing import Final
 
 from gridwatch.config.model import HEALTH_RULE_PREFIX, CameraConfig, HealthConfig
 from gridwatch.detectors.picture import PictureChange, PictureFault, PictureHealth
 from gridwatch.detectors.rules.base import Moment
-from gridwatch.domain import DetectorInfo, Frame, Incident, IncidentKind, Phase, Severity, incident_id
+from gridwatch.domain import DetectorInfo, Frame, Incident, IncidentKind, Phase, Position, Severity, incident_id
 
 _INFO: Final = DetectorInfo(name="picture-health", version="1", weights_sha256=None)
 _LONGEST_STEP: Final = 15.0
@@ -21,8 +23,12 @@ class PictureWatch:
     All durations are stream time; a reconnect stops the holds, and an open incident goes on until the picture is good.
     """
 
-    def __init__(self, camera: CameraConfig, settings: HealthConfig) -> None:
+    def __init__(
+        self, camera: CameraConfig, settings: HealthConfig, position_at: Callable[[datetime], Position]
+    ) -> None:
+        """`position_at` tells where the camera was."""
         self._camera = camera
+        self._position_at = position_at
         self._health = PictureHealth(settings)
         self._last: Frame | None = None
         self._time = 0.0
@@ -52,7 +58,7 @@ class PictureWatch:
         self._open = Incident(
             id=incident_id(began, self._camera.id, rule), kind=IncidentKind.CAMERA_TAMPER,
             severity=_SEVERITY.get(change.fault, Severity.MAJOR), phase=Phase.RAISED, seq=0,
-            site=self._camera.site_path, camera=self._camera.id, rule=rule, position=self._camera.place,
+            site=self._camera.site_path, camera=self._camera.id, rule=rule, position=self._position_at(began),
             occurred_at=began, observed_at=max(frame.captured_at, began), boxes=(), score=1.0, count=0, evidence=(),
             detector=_INFO,
         )  # fmt: skip
