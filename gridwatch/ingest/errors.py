@@ -61,3 +61,7 @@ class UnreadableFile(IngestError, UsageError):
     """A recorded file is missing, or holds no video that can be read."""
 
     state = CameraState.NO_VIDEO
+
+
+class BadTarget(UsageError):
+    """An address, range or list to look for cameras at cannot be used; nothing was sent."""

@@ -40,6 +40,11 @@ def named_profile(profiles: Sequence[VideoProfile], wanted: str) -> VideoProfile
     return next(iter(by_token + by_name), None)
 
 
+def plain(text: str) -> str:
+    """`text` from a device without what could move a cursor or end a line, and no longer than a name needs."""
+    return "".join(one if one.isprintable() else " " for one in text).strip()[:100]
+
+
 class Media:
     """One media service of a device: Media1 or Media2, by its namespace."""
 
@@ -81,7 +86,7 @@ def _profiles1(answer: Sequence[Any]) -> Iterator[VideoProfile]:
                 height=int(size.Height or 0),
                 fps=float(getattr(rate, "FrameRateLimit", None) or 0),
                 codec=str(encoder.Encoding).upper(),
-                name=str(profile.Name or ""),
+                name=plain(str(profile.Name or "")),
             )
 
 
@@ -98,7 +103,7 @@ def _profiles2(answer: Any) -> Iterator[VideoProfile]:
                 height=int(_number(encoder, "tt:Resolution/tt:Height")),
                 fps=_number(encoder, "tt:RateControl/tt:FrameRateLimit"),
                 codec=encoder.findtext("tt:Encoding", "", _NAMES).strip().upper(),
-                name=profile.findtext("tr2:Name", "", _NAMES).strip(),
+                name=plain(profile.findtext("tr2:Name", "", _NAMES)),
             )
 
 
