@@ -7,10 +7,12 @@ import cv2
 import structlog
 
 from gridwatch.app.camera_worker import CameraWorker
+from gridwatch.app.device_events import DeviceEvents
 from gridwatch.app.health import HealthReporter, Watched
 from gridwatch.app.locks import hold_lock
 from gridwatch.app.shutdown import ShutdownStack
 from gridwatch.app.sink import IncidentSink
+from gridwatch.app.watch import HealthWatch, OpenIncidents
 from gridwatch.bus import BrokerAddress, Outbox, Publisher
 from gridwatch.config import CameraConfig, Deployment
 from gridwatch.detectors import AnalysisPool, CameraAnalysis, Detector, load_detector
@@ -66,28 +68,43 @@ class IngestRole:
         return publisher, outbox
 
     def _start_cameras(self, detector: Detector, outbox: Outbox, publisher: Publisher) -> None:
-        analyses = {camera.id: CameraAnalysis(camera, detector) for camera in self._cameras}
+        health = [(camera, self._deployment.health_of(camera)) for camera in self._cameras]
+        analyses = {camera.id: CameraAnalysis(camera, detector, health=limits) for camera, limits in health}
         sink = IncidentSink(outbox, publisher, analyses)
         pool = AnalysisPool(analyses, self._deployment.detector.threads, sink.on_analysis, self._clock)
         reporter = HealthReporter(publisher, pool, self._clock)
-        watched = [self._watch(camera, pool, reporter, sink) for camera in self._cameras]
+        open_file = OpenIncidents(self._deployment.services.data_dir / f"{self._node}.open.json")
+        watch = HealthWatch(health, sink.put, open_file, self._clock)
+
+        def on_change() -> None:
+            reporter.wake()
+            watch.wake()
+
+        watched = [self._watch(camera, pool, on_change, sink) for camera in self._cameras]
+        events = DeviceEvents(self._cameras, sink.put, self._clock)
         pool.start()
         # Read upwards: the cameras stop, health says so, analysis ends, and only then is what is open cleared.
         self._stack.push("open incidents", lambda _: sink.clear_open(analyses), timeout=1.0)
         self._stack.push("analysis", pool.close, timeout=1.5)
         self._stack.push("health", reporter.close, timeout=0.5)
         self._stack.push("cameras", lambda timeout: _close_all([one.worker for one in watched], timeout), timeout=2.0)
+        self._stack.push("device events", events.close, timeout=2.5)
+        self._stack.push("health incidents", watch.close, timeout=0.5)
         for one in watched:
             one.worker.start()
+        events.start()
         reporter.start(watched)
+        watch.start(watched)
 
-    def _watch(self, camera: CameraConfig, pool: AnalysisPool, reporter: HealthReporter, sink: IncidentSink) -> Watched:
+    def _watch(
+        self, camera: CameraConfig, pool: AnalysisPool, on_change: Callable[[], None], sink: IncidentSink
+    ) -> Watched:
         tally = ReaderTally()
 
         def make_reader(on_state: Callable[[CameraState, str], None]) -> Reader:
             return Reader(camera, self._clock, pool.submit, on_state, tally)
 
-        worker = CameraWorker(camera, make_reader, self._clock, reporter.wake)
+        worker = CameraWorker(camera, make_reader, self._clock, on_change)
         return Watched(worker=worker, reader=tally, analysis=sink.tallies[camera.id])
 
 

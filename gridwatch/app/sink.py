@@ -1,5 +1,6 @@
 """From an analysis to the outbox: on disk before anything else sees it."""
 
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -30,7 +31,7 @@ class Finishes(Protocol):
 
 @dataclass(slots=True)
 class AnalysisTally:
-    """What analysis gave for one camera. Written by the one worker that has the camera; reading may be a frame late."""
+    """What one camera gave. Written by the sink, one thread at a time; reading may be a frame late."""
 
     detected: int = 0
     """Frames the gate let through to the detector."""
@@ -42,13 +43,14 @@ class AnalysisTally:
 
 
 class IncidentSink:
-    """Puts incidents and their pictures into the outbox, and counts."""
+    """Puts incidents and their pictures into the outbox, and counts. Any thread; order is kept within each."""
 
     def __init__(self, outbox: Outbox, sender: Wakes, cameras: Iterable[str]) -> None:
         self._outbox = outbox
         self._sender = sender
         self.tallies: Mapping[str, AnalysisTally] = {camera: AnalysisTally() for camera in cameras}
         """By camera id."""
+        self._counting = threading.Lock()
 
     def on_analysis(self, frame: Frame, analysis: Analysis) -> None:
         """Take what one frame gave. Called in order within a camera."""
@@ -56,6 +58,10 @@ class IncidentSink:
         tally.detected += analysis.detected
         tally.detections += analysis.detections
         self._put(frame.camera, analysis.incidents, analysis.snapshots)
+
+    def put(self, camera: str, incidents: Sequence[Incident]) -> None:
+        """Take incidents that have no picture. Returns when they are on disk, or counted as lost."""
+        self._put(camera, incidents, ())
 
     def clear_open(self, analyses: Mapping[str, Finishes]) -> None:
         """Clear what is still open when nobody will watch it any more. After the analysis threads have ended."""
@@ -70,10 +76,12 @@ class IncidentSink:
         try:
             self._outbox.append(messages)
         except OutboxError as error:
-            tally.lost += len(messages)
+            with self._counting:
+                tally.lost += len(messages)
             log.critical("incidents_lost", camera=camera, messages=len(messages), reason=str(error))
             return
-        tally.incidents += sum(one.phase is Phase.RAISED for one in incidents)
+        with self._counting:
+            tally.incidents += sum(one.phase is Phase.RAISED for one in incidents)
         self._sender.wake()
 
 

@@ -32,7 +32,11 @@ _SAME_OFFSET_SECONDS = 1.5
 
 
 class NoEventService(IngestError):  # noqa: N818 - named like its siblings
-    """The camera has no event service, or no pull points."""
+    """The camera has no event service."""
+
+
+class NoPullPoint(IngestError):  # noqa: N818 - named like its siblings
+    """It has one, but makes no pull point, now or ever."""
 
 
 class TakesEvents(Protocol):
@@ -48,8 +52,13 @@ class TakesEvents(Protocol):
 class EventReader:
     """Reads the events of one ONVIF camera, in one event loop. `run_once` may be called again after it raised."""
 
-    def __init__(self, camera: CameraConfig, clock: Clock, out: TakesEvents, tally: EventTally) -> None:
-        """`camera` must have an ONVIF source (ValueError). `tally` outlives the reader."""
+    def __init__(
+        self, camera: CameraConfig, clock: Clock, out: TakesEvents, tally: EventTally, connecting: asyncio.Semaphore
+    ) -> None:
+        """`camera` must have an ONVIF source (ValueError). `tally` outlives the reader.
+
+        `connecting` bounds how many readers subscribe at once, which costs far more than to be subscribed.
+        """
         if camera.source.onvif is None:
             raise ValueError(f"camera {camera.id} has no ONVIF source")
         self._source: OnvifSource = camera.source.onvif
@@ -57,22 +66,20 @@ class EventReader:
         self._clock = clock
         self._out = out
         self._tally = tally
+        self._connecting = connecting
         self._offset: float | None = None
         self._failures = 0
+        self._warned = False
 
     async def run_once(self) -> None:
         """Subscribe and hand out events until cancelled, which ends the subscription within a second.
 
         Otherwise raises why there are no more: CameraRefused, CameraUnreachable, NoVideo (it cannot do what every
-        ONVIF device must), NoEventService or SubscriptionLost.
+        ONVIF device must), NoEventService, NoPullPoint or SubscriptionLost.
         """
         async with AsyncExitStack() as stack:
-            device = Device(self._camera_id, self._source, stack)
-            offset = await device.clock_offset(self._clock)
-            if self._offset is None or abs(offset - self._offset) > _SAME_OFFSET_SECONDS:
-                # Else kept, so that an event told again after a reconnect is said to be of the same moment.
-                self._offset = offset
-            point = await self._subscribe(device, Tap(self._camera_id, self._clock, self._offset, self._tally))
+            async with self._connecting:
+                point = await self._connect(stack)
             try:
                 await point.synchronize()
                 self._tally.connected = True
@@ -82,6 +89,14 @@ class EventReader:
             finally:
                 self._tally.connected = False
                 await point.end()
+
+    async def _connect(self, stack: AsyncExitStack) -> PullPoint:
+        device = Device(self._camera_id, self._source, stack)
+        offset = await device.clock_offset(self._clock)
+        if self._offset is None or abs(offset - self._offset) > _SAME_OFFSET_SECONDS:
+            # Else kept, so that an event told again after a reconnect is said to be of the same moment.
+            self._offset = offset
+        return await self._subscribe(device, Tap(self._camera_id, self._clock, self._offset, self._tally))
 
     async def _subscribe(self, device: Device, tap: Tap) -> PullPoint:
         services = await device.services()
@@ -93,8 +108,8 @@ class EventReader:
             answer = await device.client.call(EVENTS, services[EVENTS], "CreatePullPointSubscription", wanted)
             url = device.as_reached(tap.address, "subscription")
         except (NoVideo, ValueError) as error:
-            raise NoEventService(
-                self._camera_id, f"{device.where} makes no pull point", "it may have too many subscribers"
+            raise NoPullPoint(
+                self._camera_id, f"{device.where} makes no pull point for events", "it may have too many subscribers"
             ) from error
         self._tally.subscriptions += 1
         point = PullPoint(self._camera_id, device, url, tap, self._clock)
@@ -117,6 +132,12 @@ class EventReader:
         if took > MODEST_PULL_SECONDS:
             self._failures = 0
         self._tally.pulls += 1
+        if self._tally.refused and not self._warned:
+            self._warned = True
+            log.warning(
+                "identity_events_refused", camera=self._camera_id,
+                remedy="switch recognition of faces, plates and body temperature off on the camera",
+            )  # fmt: skip
         if pulled.events:
             await self._out.take(pulled.events)
         await point.keep()

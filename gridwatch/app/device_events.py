@@ -1,0 +1,182 @@
+"""The events that cameras tell over ONVIF: every camera's reader in one thread, supervised, to incidents."""
+
+import asyncio
+import threading
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import asdict
+
+import structlog
+
+from gridwatch.app.backoff import Backoff
+from gridwatch.config import CameraConfig
+from gridwatch.domain import Clock, Incident
+from gridwatch.ingest import CameraLocked, CameraRefused, IngestError
+from gridwatch.ingest.events import (
+    AlarmState,
+    DeviceAlarms,
+    DeviceEvent,
+    EventReader,
+    EventTally,
+    NoEventService,
+    warm_up,
+)
+
+log = structlog.get_logger(__name__)
+
+Put = Callable[[str, Sequence[Incident]], None]
+"""Takes incidents of a camera; returns when they are on disk."""
+CONNECTING = 32
+"""Cameras that are subscribed to at the same time. Enough that dead ones, which take 5 s, do not keep others waiting
+for long."""
+NO_SERVICE_SECONDS = 3600.0
+"""A camera without event service is asked again after this: firmware is updated."""
+REFUSED_SECONDS = 300.0
+"""A camera that refused twice in a row is asked again after this: a few wrong passwords lock an account."""
+REPORT_SECONDS = 300.0
+"""Counters are logged this often, when they have changed."""
+
+
+class CameraEvents:
+    """The alarms of one camera: takes its events, puts its incidents. For one event loop."""
+
+    def __init__(self, camera: CameraConfig, put: Put, clock: Clock) -> None:
+        self.camera = camera
+        self.tally = EventTally()
+        self.state = AlarmState()
+        self._alarms = DeviceAlarms(camera)
+        self._put = put
+        self._clock = clock
+
+    async def subscribed(self) -> None:
+        """A new subscription begins."""
+        log.info("events_subscribed", camera=self.camera.id, subscriptions=self.tally.subscriptions)
+        self.state, incidents = self._alarms.resubscribed(self.state, self._clock.now())
+        await self._put_all(incidents)
+
+    async def take(self, events: Sequence[DeviceEvent]) -> None:
+        """Events in order."""
+        incidents: list[Incident] = []
+        for event in events:
+            self.state, said = self._alarms.take(self.state, event)
+            incidents += said
+        await self._put_all(incidents)
+
+    def finish(self) -> None:
+        """Clear what is open: nobody hears of it any more. After the loop has ended."""
+        self.state, incidents = self._alarms.finish(self.state, self._clock.now())
+        if incidents:
+            self._put(self.camera.id, incidents)
+
+    async def _put_all(self, incidents: Sequence[Incident]) -> None:
+        # The disk must not hold up the other cameras. Shielded, since its thread goes on when we are cancelled.
+        if incidents:
+            await asyncio.shield(asyncio.to_thread(self._put, self.camera.id, incidents))
+
+
+class DeviceEvents:
+    """Owns the thread in which the events of all cameras that have any are read."""
+
+    def __init__(self, cameras: Sequence[CameraConfig], put: Put, clock: Clock) -> None:
+        self._clock = clock
+        self._cameras = {
+            one.id: CameraEvents(one, put, clock)
+            for one in cameras
+            if one.source.onvif is not None and one.events.enabled
+        }
+        self._started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
+        self._reported: dict[str, int] = {}
+        self._thread = threading.Thread(target=self._run, name="device-events", daemon=True)
+
+    @property
+    def tallies(self) -> Mapping[str, EventTally]:
+        """By camera id."""
+        return {camera: one.tally for camera, one in self._cameras.items()}
+
+    def totals(self) -> dict[str, int]:
+        """The counters over all cameras, `connected` among them."""
+        counted = [
+            {**asdict(one.tally), "repeated": one.state.repeated, "suppressed": one.state.suppressed}
+            for one in self._cameras.values()
+        ]
+        return {name: sum(int(one[name]) for one in counted) for name in counted[0]} if counted else {}
+
+    def start(self) -> None:
+        """Start the thread, if any camera has events."""
+        if self._cameras:
+            self._thread.start()
+
+    def close(self, timeout: float) -> None:
+        """End the subscriptions, join, and clear what is open."""
+        if not self._thread.is_alive():
+            return
+        loop, stop = self._started.result(timeout)
+        loop.call_soon_threadsafe(stop.set)
+        self._thread.join(timeout)
+        if self._thread.is_alive():
+            log.warning("event_thread_left_behind", after_seconds=timeout)
+        for one in self._cameras.values():
+            one.finish()
+        log.info("device_events_stopped", **self.totals())
+
+    def _run(self) -> None:
+        asyncio.run(self._serve())
+
+    async def _serve(self) -> None:
+        stop = asyncio.Event()
+        self._started.set_result((asyncio.get_running_loop(), stop))
+        await warm_up()
+        connecting = asyncio.Semaphore(CONNECTING)
+        tasks = [
+            asyncio.create_task(self._supervise(one, connecting), name=f"events-{camera}")
+            for camera, one in self._cameras.items()
+        ]
+        tasks.append(asyncio.create_task(self._report(), name="events-report"))
+        await stop.wait()
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+    async def _supervise(self, one: CameraEvents, connecting: asyncio.Semaphore) -> None:
+        """Nothing else retries; other cameras do not notice its troubles."""
+        reader = EventReader(one.camera, self._clock, one, one.tally, connecting)
+        backoff = Backoff()
+        told, refusals = "", 0
+        while True:
+            subscriptions, began = one.tally.subscriptions, self._clock.monotonic()
+            least = 0.0
+            try:
+                await reader.run_once()
+            except NoEventService as error:
+                reason, least = error.reason, NO_SERVICE_SECONDS
+            except CameraRefused as error:
+                # Once may be a clock that was set; tokens tell the time.
+                refusals += 1
+                reason = error.reason
+                least = REFUSED_SECONDS if refusals > 1 or isinstance(error, CameraLocked) else 0.0
+            except IngestError as error:
+                reason = error.reason
+            except Exception as error:  # noqa: BLE001 - the supervisor: one camera's bug must not end its retries
+                reason = f"unexpected {_without_message(error)}"
+            if one.tally.subscriptions > subscriptions:
+                told, refusals = "", 0
+            if reason != told:
+                log.warning("events_lost", camera=one.camera.id, reason=reason)
+            told = reason
+            await asyncio.sleep(max(least, backoff.next_delay(self._clock.monotonic() - began)))
+
+    async def _report(self) -> None:
+        while True:
+            await asyncio.sleep(REPORT_SECONDS)
+            totals = self.totals()
+            if totals != self._reported:
+                self._reported = totals
+                log.info("device_events", **totals)
+
+
+def _without_message(error: Exception) -> str:
+    """What it is and where it was raised: its message could quote what a camera said of a person."""
+    frames = traceback.extract_tb(error.__traceback__)
+    at = " < ".join(f"{one.name}:{one.lineno}" for one in reversed(frames[-4:]))
+    return f"{type(error).__name__} at {at}"
