@@ -12,12 +12,13 @@ from gridwatch.ingest.errors import (
     UnreadableFile,
 )
 from gridwatch.ingest.outage import OFFLINE_RULE, SITE_OFFLINE_RULE, OutageWatch
+from gridwatch.ingest.positions import NmeaReader, PositionsLost
 from gridwatch.ingest.reader import Reader
 from gridwatch.ingest.recorded import duration_seconds, recorded_frames
 from gridwatch.ingest.tally import ReaderTally, TallySnapshot
 
 __all__ = [
     "CLOCK_DRIFT_RULE", "OFFLINE_RULE", "SITE_OFFLINE_RULE", "CameraLocked", "CameraRefused", "CameraUnreachable",
-    "DriftWatch", "IngestError", "NoVideo", "OutageWatch", "Reader", "ReaderTally", "StreamEnded", "StreamStalled",
-    "TallySnapshot", "UnreadableFile", "duration_seconds", "recorded_frames",
+    "DriftWatch", "IngestError", "NmeaReader", "NoVideo", "OutageWatch", "PositionsLost", "Reader", "ReaderTally",
+    "StreamEnded", "StreamStalled", "TallySnapshot", "UnreadableFile", "duration_seconds", "recorded_frames",
 ]  # fmt: skip
