@@ -12,6 +12,7 @@ from gridwatch.bus.errors import (
 )
 from gridwatch.bus.message import Importance, OutgoingMessage
 from gridwatch.bus.outbox import Appended, Outbox, OutboxEntry, OutboxStats
+from gridwatch.bus.positions import PositionFeed
 from gridwatch.bus.publisher import Publisher, PublisherStatus
 from gridwatch.bus.schema import NodeState
 from gridwatch.bus.subscriber import Delivery, Subscriber
@@ -22,6 +23,7 @@ from gridwatch.bus.topics import (
     EvidenceTopic,
     IncidentTopic,
     NodeStateTopic,
+    PositionTopic,
     Topic,
     parse_topic,
     subscriptions,
@@ -35,6 +37,7 @@ from gridwatch.bus.wire import (
     decode_health,
     decode_incident,
     decode_node,
+    decode_position,
     encode_evidence,
     encode_health,
     encode_incident,
@@ -45,8 +48,8 @@ __all__ = [
     "MAX_EVENT_BYTES", "MAX_EVIDENCE_BYTES", "Appended", "BadBrokerAddress", "BadTopicLevel", "BrokerAddress",
     "BusError", "CameraPath", "CameraStateTopic", "Channel", "Delivery", "EvidenceTopic", "Importance", "IncidentTopic",
     "LinkState", "LinkStatus", "MalformedMessage", "MessageRefused", "NodeState", "NodeStateTopic", "NodeStatus",
-    "Outbox", "OutboxEntry", "OutboxError", "OutboxFull", "OutboxStats", "OutgoingMessage", "Publisher",
-    "PublisherStatus", "ReceivedEvidence", "Subscriber", "Topic", "decode_evidence", "decode_health",
-    "decode_incident", "decode_node", "encode_evidence", "encode_health", "encode_incident", "encode_node",
-    "parse_topic", "subscriptions",
+    "Outbox", "OutboxEntry", "OutboxError", "OutboxFull", "OutboxStats", "OutgoingMessage", "PositionFeed",
+    "PositionTopic", "Publisher", "PublisherStatus", "ReceivedEvidence", "Subscriber", "Topic", "decode_evidence",
+    "decode_health", "decode_incident", "decode_node", "decode_position", "encode_evidence", "encode_health",
+    "encode_incident", "encode_node", "parse_topic", "subscriptions",
 ]  # fmt: skip

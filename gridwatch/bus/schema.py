@@ -173,6 +173,16 @@ class CameraStateData(WireModel):
     fps: Annotated[float, Field(ge=0, le=10_000)]
 
 
+class PositionData(WireModel):
+    """Retained: where a camera that moves was at one time. Written by whoever knows, read by its worker."""
+
+    camera: Identifier
+    site: Site
+    position: WirePosition
+    at: Time
+    """When it was there, not when this was sent."""
+
+
 class NodeState(StrEnum):
     """What is known of a worker node."""
 

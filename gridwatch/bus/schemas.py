@@ -4,11 +4,12 @@ import json
 import sys
 from pathlib import Path
 
-from gridwatch.bus.schema import INCIDENT_SCHEMA, CameraStateData, IncidentEvent, NodeStateData, WireModel
+from gridwatch.bus.schema import INCIDENT_SCHEMA, CameraStateData, IncidentEvent, NodeStateData, PositionData, WireModel
 
 _PUBLISHED: dict[str, tuple[str, type[WireModel]]] = {
     "incident-1.json": (INCIDENT_SCHEMA, IncidentEvent),
     "camera-state-1.json": ("urn:gridwatch:schema:camera-state:1", CameraStateData),
+    "position-1.json": ("urn:gridwatch:schema:position:1", PositionData),
     "node-state-1.json": ("urn:gridwatch:schema:node-state:1", NodeStateData),
 }
 

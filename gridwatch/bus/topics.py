@@ -3,6 +3,7 @@
     gridwatch/v1/<district>/<substation>/<checkpoint>/<camera>/incident/<kind>
     gridwatch/v1/<district>/<substation>/<checkpoint>/<camera>/evidence/<incident id>
     gridwatch/v1/<district>/<substation>/<checkpoint>/<camera>/state                    (retained)
+    gridwatch/v1/<district>/<substation>/<checkpoint>/<camera>/position                 (retained; read, not written)
     gridwatch/v1/<district>/<substation>/<checkpoint>/-/node/<node id>/state            (retained, last will)
 
 A missing site level is `-`. A node is no camera, so its camera level is `-` too.
@@ -28,6 +29,7 @@ class Channel(StrEnum):
     INCIDENT = "incident"  # incident messages
     EVIDENCE = "evidence"  # pictures of incidents
     STATE = "state"  # retained state of cameras
+    POSITION = "position"  # retained position of cameras that move, from whoever knows it
     NODE = "node"  # retained state of worker nodes
 
 
@@ -35,6 +37,7 @@ _TAILS = {
     Channel.INCIDENT: "+/incident/+",
     Channel.EVIDENCE: "+/evidence/+",
     Channel.STATE: "+/state",
+    Channel.POSITION: "+/position",
     Channel.NODE: f"{MISSING_LEVEL}/node/+/state",
 }
 
@@ -84,6 +87,16 @@ class CameraStateTopic:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class PositionTopic:
+    """Where it is told where a moving camera is."""
+
+    camera: CameraPath
+
+    def __str__(self) -> str:
+        return f"{_under(self.camera.site, self.camera.camera)}/position"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class NodeStateTopic:
     """Where a worker node's latest state is kept."""
 
@@ -94,7 +107,7 @@ class NodeStateTopic:
         return f"{_under(self.site, None)}/node/{_level(self.node)}/state"
 
 
-Topic = IncidentTopic | EvidenceTopic | CameraStateTopic | NodeStateTopic
+Topic = IncidentTopic | EvidenceTopic | CameraStateTopic | PositionTopic | NodeStateTopic
 
 
 def parse_topic(text: str) -> Topic:
@@ -117,7 +130,9 @@ def _node_topic(site: SitePath, tail: list[str]) -> NodeStateTopic:
     raise MalformedMessage("topic names neither a camera nor a node")
 
 
-def _camera_topic(camera: CameraPath, tail: list[str]) -> IncidentTopic | EvidenceTopic | CameraStateTopic:
+def _camera_topic(
+    camera: CameraPath, tail: list[str]
+) -> IncidentTopic | EvidenceTopic | CameraStateTopic | PositionTopic:
     match tail:
         case ["incident", kind] if kind in set(IncidentKind):
             return IncidentTopic(camera=camera, kind=IncidentKind(kind))
@@ -127,6 +142,8 @@ def _camera_topic(camera: CameraPath, tail: list[str]) -> IncidentTopic | Eviden
             return EvidenceTopic(camera=camera, incident=_uuid(incident))
         case ["state"]:
             return CameraStateTopic(camera=camera)
+        case ["position"]:
+            return PositionTopic(camera=camera)
     raise MalformedMessage("topic names an unknown channel")
 
 

@@ -22,6 +22,7 @@ from gridwatch.bus.schema import (
     IncidentEvent,
     NodeState,
     NodeStateData,
+    PositionData,
     WireBox,
     WireDetector,
     WireEvidence,
@@ -35,6 +36,7 @@ from gridwatch.bus.topics import (
     EvidenceTopic,
     IncidentTopic,
     NodeStateTopic,
+    PositionTopic,
     parse_topic,
 )
 from gridwatch.domain import (
@@ -46,6 +48,7 @@ from gridwatch.domain import (
     IncidentBox,
     Phase,
     Position,
+    PositionFix,
     SitePath,
 )
 
@@ -186,6 +189,18 @@ def decode_health(topic: str, payload: bytes) -> CameraHealth:
         observed_at=_utc(data.observed_at), frames=data.frames, analysed=data.analysed, dropped=data.dropped,
         detected=data.detected, detections=data.detections, incidents=data.incidents, fps=data.fps,
     )  # fmt: skip
+
+
+def decode_position(topic: str, payload: bytes) -> tuple[CameraPath, PositionFix]:
+    """Read where a camera was. Raises MalformedMessage."""
+    where = parse_topic(topic)
+    if not isinstance(where, PositionTopic):
+        raise MalformedMessage("not a position topic")
+    data = _read(PositionData, payload)
+    if CameraPath(site=SitePath.parse(data.site), camera=data.camera) != where.camera:
+        raise MalformedMessage("topic and payload name different cameras")
+    position = Position(lon=data.position.lon, lat=data.position.lat)
+    return where.camera, PositionFix(at=_utc(data.at), position=position)
 
 
 def encode_node(status: NodeStatus) -> OutgoingMessage:
