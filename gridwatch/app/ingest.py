@@ -10,6 +10,7 @@ from gridwatch.app.camera_worker import CameraWorker
 from gridwatch.app.device_events import DeviceEvents
 from gridwatch.app.health import HealthReporter, Watched
 from gridwatch.app.locks import hold_lock
+from gridwatch.app.positions import Positions
 from gridwatch.app.shutdown import ShutdownStack
 from gridwatch.app.sink import IncidentSink
 from gridwatch.app.watch import HealthWatch, OpenIncidents
@@ -69,27 +70,34 @@ class IngestRole:
 
     def _start_cameras(self, detector: Detector, outbox: Outbox, publisher: Publisher) -> None:
         health = [(camera, self._deployment.health_of(camera)) for camera in self._cameras]
-        analyses = {camera.id: CameraAnalysis(camera, detector, health=limits) for camera, limits in health}
+        address = BrokerAddress.from_config(self._deployment.services.broker)
+        positions = Positions(self._cameras, address, self._node, self._clock)
+        analyses = {
+            camera.id: CameraAnalysis(camera, detector, positions.of(camera), limits) for camera, limits in health
+        }
         sink = IncidentSink(outbox, publisher, analyses)
+        put = positions.placing(sink.put)
         pool = AnalysisPool(analyses, self._deployment.detector.threads, sink.on_analysis, self._clock)
         reporter = HealthReporter(publisher, pool, self._clock)
         open_file = OpenIncidents(self._deployment.services.data_dir / f"{self._node}.open.json")
-        watch = HealthWatch(health, sink.put, open_file, self._clock)
+        watch = HealthWatch(health, put, open_file, self._clock)
 
         def on_change() -> None:
             reporter.wake()
             watch.wake()
 
         watched = [self._watch(camera, pool, on_change, sink) for camera in self._cameras]
-        events = DeviceEvents(self._cameras, sink.put, self._clock)
+        events = DeviceEvents(self._cameras, put, self._clock)
         pool.start()
         # Read upwards: the cameras stop, health says so, analysis ends, and only then is what is open cleared.
+        self._stack.push("positions", positions.close, timeout=1.0)
         self._stack.push("open incidents", lambda _: sink.clear_open(analyses), timeout=1.0)
         self._stack.push("analysis", pool.close, timeout=1.5)
         self._stack.push("health", reporter.close, timeout=0.5)
         self._stack.push("cameras", lambda timeout: _close_all([one.worker for one in watched], timeout), timeout=2.0)
         self._stack.push("device events", events.close, timeout=2.5)
         self._stack.push("health incidents", watch.close, timeout=0.5)
+        positions.start()
         for one in watched:
             one.worker.start()
         events.start()

@@ -190,14 +190,12 @@ class HealthConfig(Section):
 
 
 class MovingConfig(Section):
-    """Where the positions of a camera that moves come from: exactly one of NMEA, MQTT or ONVIF."""
+    """Where the positions of a camera that moves come from: exactly one of NMEA or MQTT."""
 
     nmea: Annotated[str, Field(pattern=r"^tcp://[^/\s@?#]+:\d{1,5}$")] | None = None
     """A server of NMEA 0183 sentences, `tcp://host:port`. Cameras of one vehicle may name the same."""
     mqtt: Literal[True] | None = None
     """Whoever knows them publishes them, retained, on the camera's `position` topic."""
-    onvif: Literal[True] | None = None
-    """The camera tells where it is when asked (GetGeoLocation); needs `source.onvif`."""
     max_age_seconds: Annotated[float, Field(gt=0, le=3600)] = 30.0
     """How far in time a position may be from an incident that takes it; beyond, the camera's `position` counts."""
 
@@ -210,8 +208,8 @@ class MovingConfig(Section):
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
-        if sum(value is not None for value in (self.nmea, self.mqtt, self.onvif)) != 1:
-            raise ValueError("give exactly one of nmea, mqtt or onvif")
+        if (self.nmea is None) == (self.mqtt is None):
+            raise ValueError("give exactly one of nmea or mqtt")
         return self
 
 
@@ -268,12 +266,6 @@ class CameraConfig(Section):
                 raise ValueError(f"rule {rule.id!r}: ids that begin with {HEALTH_RULE_PREFIX!r} are those of health")
             if rule.id.startswith(ONVIF_RULE_PREFIX):
                 raise ValueError(f"rule {rule.id!r}: ids that begin with {ONVIF_RULE_PREFIX!r} are those of cameras")
-        return self
-
-    @model_validator(mode="after")
-    def _can_be_asked_where_it_is(self) -> Self:
-        if self.moving is not None and self.moving.onvif and self.source.onvif is None:
-            raise ValueError("moving.onvif needs source.onvif: there is nobody to ask")
         return self
 
     @property

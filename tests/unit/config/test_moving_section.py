@@ -30,10 +30,9 @@ def test_a_camera_may_follow_mqtt_and_stands_still_by_default(deployment: Deploy
 @pytest.mark.parametrize(
     ("section", "says"),
     [
-        ("{}", "exactly one of nmea, mqtt or onvif"),
-        ('{mqtt: true, nmea: "tcp://h:1"}', "exactly one of nmea, mqtt or onvif"),
+        ("{}", "exactly one of nmea or mqtt"),
+        ('{mqtt: true, nmea: "tcp://h:1"}', "exactly one of nmea or mqtt"),
         ("{mqtt: false}", "moving.mqtt"),
-        ("{onvif: true}", "moving.onvif needs source.onvif"),
         ('{nmea: "udp://h:1"}', "moving.nmea"),
         ('{nmea: "tcp://h"}', "moving.nmea"),
         ('{nmea: "tcp://user:secret@h:1"}', "moving.nmea"),
