@@ -11,7 +11,7 @@ import cv2
 
 from gridwatch.app.expected import FoundIncident
 from gridwatch.bus import encode_incident
-from gridwatch.config import CameraConfig, Deployment
+from gridwatch.config import CameraConfig, Deployment, HealthConfig
 from gridwatch.detectors import CameraAnalysis, Detector
 from gridwatch.domain import DetectorInfo, Incident, Phase, UsageError
 from gridwatch.ingest import recorded_frames
@@ -92,11 +92,16 @@ def choose_camera(deployment: Deployment, file: Path, wanted: str | None) -> Cam
 
 
 def replay(
-    file: Path, camera: CameraConfig, detector: Detector, start: datetime, progress: Callable[[float], None]
+    file: Path,
+    camera: CameraConfig,
+    health: HealthConfig,
+    detector: Detector,
+    start: datetime,
+    progress: Callable[[float], None],
 ) -> Replay:
     """Run `file`; `progress` gets the seconds of recording done. Raises UnreadableFile."""
     cv2.setNumThreads(1)
-    analysis = CameraAnalysis(camera, detector)
+    analysis = CameraAnalysis(camera, detector, health=health)
     frames = detected = 0
     messages: list[Incident] = []
     for frame in recorded_frames(file, camera.id, camera.analysis_fps, start):

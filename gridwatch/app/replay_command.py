@@ -29,7 +29,8 @@ def run_replay(file: Path, settings: Settings, camera: str | None, expect: Path 
     bars = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     with Progress(*bars, console=Console(stderr=True)) as progress:
         task = progress.add_task(file.name, total=seconds)
-        result = replay(file, chosen, detector, START, lambda done: progress.update(task, completed=done))
+        health = settings.deployment.health_of(chosen)
+        result = replay(file, chosen, health, detector, START, lambda done: progress.update(task, completed=done))
         progress.update(task, completed=seconds)
     took = clock.monotonic() - began
     if output is not None:

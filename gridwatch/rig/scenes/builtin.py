@@ -239,7 +239,7 @@ def _covered_lens() -> Scene:
             "car-2": Car(path=_drive(20.5, FAR_LANE), paint=(200, 200, 205)),
         },
         cover=Cover(start=9.0, end=19.0),
-        rules=(SceneRule(id="covered", kind=IncidentKind.CAMERA_TAMPER, seconds=2.0, tolerance=2.0),),
+        rules=(SceneRule(id="health.covered", kind=IncidentKind.CAMERA_TAMPER, seconds=2.0, tolerance=2.0),),
     )  # fmt: skip
 
 
