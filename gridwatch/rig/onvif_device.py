@@ -26,8 +26,9 @@ IDLE_SECONDS = 60.0
 """A kept-alive connection without a request is closed after this."""
 MAX_CONNECTIONS = 64
 """More are closed at once."""
+DEVICE_PATH = "/onvif/device_service"
 _PATHS = {
-    DEVICE_NS: "/onvif/device_service", MEDIA_NS: "/onvif/media_service", MEDIA2_NS: "/onvif/media2_service",
+    DEVICE_NS: DEVICE_PATH, MEDIA_NS: "/onvif/media_service", MEDIA2_NS: "/onvif/media2_service",
     EVENTS_NS: "/onvif/event_service",
 }  # fmt: skip
 _SUBSCRIPTIONS = "/onvif/subscription/"

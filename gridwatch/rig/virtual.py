@@ -16,9 +16,10 @@ from gridwatch.domain import Clock, GridwatchError, SystemClock
 from gridwatch.rig.camera import Channel, Fault, VirtualCamera
 from gridwatch.rig.clip import Clip
 from gridwatch.rig.errors import RigError, RigSetupError
-from gridwatch.rig.onvif_device import OnvifDevice
+from gridwatch.rig.onvif_device import DEVICE_PATH, OnvifDevice
 from gridwatch.rig.onvif_events import Emission, PropertyOperation
 from gridwatch.rig.rtsp import RtspLimits, RtspServer, RtspStats
+from gridwatch.rig.ws_discovery import DiscoveryResponder
 
 log = structlog.get_logger(__name__)
 
@@ -43,8 +44,11 @@ class Rig:
         onvif_port: int = 0,
         limits: RtspLimits = RtspLimits(),  # noqa: B008 - frozen
         clock: Clock | None = None,
+        discoverable: bool = False,
     ) -> None:
         """`host` is an IPv4 address or name to listen on. Port 0 takes free ones.
+
+        `discoverable` cameras answer WS-Discovery on the network of `host`, which then must be one address.
 
         All cameras share `rtsp_port`; the first takes `onvif_port` and each further one the next.
         """
@@ -58,6 +62,7 @@ class Rig:
         self._clock = clock or SystemClock()
         self._rtsp = RtspServer(self._channels, self._clock, limits)
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._discoverable = discoverable
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -75,6 +80,10 @@ class Rig:
                     self._devices[camera_id] = device
                     port = self._first_onvif_port + i if self._first_onvif_port else 0
                     self._onvif_ports[camera_id] = await device.start(self._host, port)
+                if self._discoverable:
+                    responder = DiscoveryResponder(self._announced)
+                    stack.push_async_callback(responder.close)
+                    await responder.start(self._host)
                 self._stack = stack.pop_all()
         except OSError as error:
             raise RigSetupError(f"cannot listen on {self._host}: {error.strerror or error}") from error
@@ -93,7 +102,7 @@ class Rig:
 
     def onvif_url(self, camera_id: str) -> str:
         """Where the camera's device service is. Raises KeyError for an unknown camera."""
-        return f"http://{self._reached_at}:{self._onvif_ports[camera_id]}/onvif/device_service"
+        return f"http://{self._reached_at}:{self._onvif_ports[camera_id]}{DEVICE_PATH}"
 
     def set_fault(self, camera_id: str, fault: Fault) -> None:
         """Make the camera misbehave, or behave again, from now on. Raises KeyError for an unknown camera.
@@ -147,6 +156,14 @@ class Rig:
     def _in_loop(self, act: Callable[..., object], *arguments: object) -> None:
         if self._loop is not None:
             self._loop.call_soon_threadsafe(act, *arguments)
+
+    def _announced(self) -> dict[str, str]:
+        """Device service by camera, of those that are not dead, as each names itself."""
+        return {
+            camera_id: f"http://{channel.camera.told_host or self._host}:{self._onvif_ports[camera_id]}{DEVICE_PATH}"
+            for camera_id, channel in self._channels.items()
+            if channel.fault is not Fault.DROP
+        }
 
     @property
     def stats(self) -> RtspStats:

@@ -1,0 +1,47 @@
+"""WS-Discovery with real multicast, in a network of its own."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+_UNSHARE = ["unshare", "-n"]
+
+
+def unshare_works() -> bool:
+    try:
+        return subprocess.run([*_UNSHARE, "ip", "link"], check=False, capture_output=True).returncode == 0
+    except OSError:
+        return False
+
+
+needs_network = pytest.mark.skipif(
+    not unshare_works(), reason="needs root, `unshare` and `ip`, for a network namespace"
+)
+
+
+@needs_network
+def test_cameras_of_ours_and_of_others_are_found_among_babble(tiny_clip: Path) -> None:
+    command = [*_UNSHARE, sys.executable, "-m", "tests.integration.ingest.multicast", str(tiny_clip)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout.partition("RESULT ")[2])
+
+    near, nat = result["cameras"]
+    foreign, odd = "http://10.9.0.1:8888/onvif/device_service", "http://10.9.0.1:7777/onvif/device_service"
+    assert result["found"] == sorted([near, nat, foreign, odd])
+    assert result["without_the_dead"] == sorted([nat, foreign, odd])
+    assert result["without_the_rig"] == sorted([foreign, odd])
+
+
+@needs_network
+def test_without_a_network_it_is_said_that_none_can_be_asked() -> None:
+    code = (
+        "import asyncio\nfrom gridwatch.ingest.discovery_ws import probe\n"
+        "from gridwatch.ingest.errors import BadTarget\n"
+        "try: asyncio.run(probe(0.1))\nexcept BadTarget as error: print(error)"
+    )
+    done = subprocess.run([*_UNSHARE, sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert "no network interface here" in done.stdout
