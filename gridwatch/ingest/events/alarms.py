@@ -5,8 +5,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import count
 from types import MappingProxyType
 from typing import TypeVar
+from uuid import UUID
 
 from gridwatch.config.model import ONVIF_RULE_PREFIX, CameraConfig
 from gridwatch.domain import Incident, Phase, Severity, incident_id
@@ -16,7 +18,7 @@ from gridwatch.ingest.events.topics import AlarmTopic, alarm_topic
 MAX_ACTIVE = 128
 """Alarms on at the same time on one camera; the oldest is given up for another."""
 MAX_RECENT = 64
-"""Stateless events remembered, to know one that is told again."""
+"""Incidents remembered, to know one that is told again."""
 BURST = 20
 """Incidents that one topic of a camera may raise at once..."""
 REFILL_SECONDS = 3.0
@@ -51,8 +53,8 @@ class AlarmState:
 
     active: Mapping[AlarmKey, Incident | None] = field(default_factory=dict)
     """What is on, oldest first, with its raised incident; None where it was no news or came in a flood."""
-    recent: tuple[tuple[AlarmKey, datetime], ...] = ()
-    """The latest stateless events."""
+    recent: tuple[UUID, ...] = ()
+    """The latest incidents raised."""
     allowances: Mapping[str, Allowance] = field(default_factory=dict)
     """By topic; full where there is none."""
     repeated: int = 0
@@ -116,10 +118,8 @@ class DeviceAlarms:
     ) -> tuple[AlarmState, tuple[Incident, ...]]:
         if event.operation is Operation.INITIALIZED:
             return state, ()
-        told = (key, event.utc_time or event.received_at)
-        if told in state.recent:
+        if self._incident(topic, key, event).id in state.recent:
             return replace(state, repeated=state.repeated + 1), ()
-        state = replace(state, recent=(*state.recent[-MAX_RECENT + 1 :], told))
         state, raised = self._raise(state, topic, key, event)
         return state, () if raised is None else (raised, _cleared(raised, raised.occurred_at))
 
@@ -130,13 +130,17 @@ class DeviceAlarms:
         if allowance.left < 1:
             return replace(state, suppressed=state.suppressed + 1), None
         spent = replace(allowance, left=allowance.left - 1)
-        state = replace(state, allowances=_with(state.allowances, topic.path, spent))
-        return state, self._incident(topic, key, event)
+        # A contact may bounce within one second, which is all that some cameras tell of the time.
+        raised = next(
+            one for again in count() if (one := self._incident(topic, key, event, again)).id not in state.recent
+        )
+        recent = (*state.recent[-MAX_RECENT + 1 :], raised.id)
+        return replace(state, allowances=_with(state.allowances, topic.path, spent), recent=recent), raised
 
-    def _incident(self, topic: AlarmTopic, key: AlarmKey, event: DeviceEvent) -> Incident:
+    def _incident(self, topic: AlarmTopic, key: AlarmKey, event: DeviceEvent, again: int = 0) -> Incident:
         camera = self._camera
         rule = _rule(topic, event)
-        subject = repr((key.topic, key.source, key.key))
+        subject = repr((key.topic, key.source, key.key, again))
         return Incident(
             id=incident_id(event.occurred_at, camera.id, rule, subject), kind=topic.kind,
             severity=camera.events.severity.get(topic.kind, _severity(topic)), phase=Phase.RAISED, seq=0,
