@@ -16,6 +16,9 @@ from gridwatch.ingest import IngestError
 log = structlog.get_logger(__name__)
 
 
+_TROUBLE = frozenset(CameraState) - {CameraState.CONNECTING, CameraState.UP, CameraState.STOPPED}
+
+
 class RunsOnce(Protocol):
     """A reader: blocks in `run_once` until its stream ends, raises why, and stops when told."""
 
@@ -110,6 +113,8 @@ class CameraWorker:
 
     def _set(self, state: CameraState, reason: str) -> None:
         with self._lock:
+            if state is CameraState.CONNECTING and self._status.state in _TROUBLE:
+                return  # another try is no news: people want to know what is wrong, and since when
             changed = (state, reason) != (self._status.state, self._status.reason)
             if changed:
                 since = self._clock.now() if state is not self._status.state else self._status.since

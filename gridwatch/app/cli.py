@@ -164,6 +164,29 @@ def replay(
 
 
 @app.command()
+def discover(  # noqa: PLR0913 - each is an option of the command
+    network: Annotated[list[str] | None, typer.Option(help="A range such as 10.1.0.0/24; may be repeated.")] = None,
+    address: Annotated[list[str] | None, typer.Option(help="HOST, HOST:PORT or device URL; may be repeated.")] = None,
+    file: Annotated[Path | None, typer.Option(help="An address or range a line; # begins a comment.")] = None,
+    ws: Annotated[bool, typer.Option("--ws", help="Ask by WS-Discovery too; alone where nothing is named.")] = False,
+    port: Annotated[
+        list[int] | None, typer.Option(min=1, max=65535, help="Where to look. Default: usual ones.")
+    ] = None,
+    credentials: Annotated[Path | None, typer.Option(help="YAML list of username, password; 3 are tried.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write the cameras here as YAML, for one site.")] = None,
+    site: Annotated[str | None, typer.Option(help="Site of the cameras: district[/substation[/checkpoint]].")] = None,
+) -> None:
+    """Find ONVIF cameras, say what each is, and write them down for a deployment."""
+    from gridwatch.app.discover_command import DiscoverOptions, run_discover
+
+    options = DiscoverOptions(
+        networks=network or (), addresses=address or (), file=file, ws=ws, ports=port or (), credentials=credentials,
+        out=out, site=site,
+    )  # fmt: skip
+    raise typer.Exit(run_discover(options, SystemClock()))
+
+
+@app.command()
 def rig(
     cameras: Annotated[list[str], typer.Argument(help="NAME=FILE for each virtual camera.", metavar="NAME=FILE...")],
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",

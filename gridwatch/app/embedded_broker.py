@@ -12,10 +12,8 @@ import secrets
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 import threading
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -24,6 +22,7 @@ import psutil
 import structlog
 from pydantic import SecretStr
 
+from gridwatch.app.owned_process import CannotRun, OwnedProcess
 from gridwatch.bus import MAX_EVIDENCE_BYTES
 from gridwatch.config.model import BrokerConfig
 from gridwatch.domain import Clock, GridwatchError
@@ -37,7 +36,7 @@ _TRIES = 3
 _START_SECONDS = 10.0
 _SEARCH_PATH = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin"))
 
-# FACTS of Mosquitto 2.0: it is durable only when it saves after each change, and over its queue limits it drops without
+# Mosquitto 2.0 is durable only when it saves after each change, and over its queue limits it drops without
 # a word, so the queue is large; the outbox and the recorder's acknowledgements hold the guarantee.
 _MOSQUITTO = """\
 listener {port} 127.0.0.1
@@ -97,7 +96,7 @@ class RunningBroker:
     kind: BrokerKind
     config: BrokerConfig
     """How to reach it, with the generated account."""
-    child: "_Child"
+    process: OwnedProcess
 
     @property
     def address(self) -> str:
@@ -105,13 +104,13 @@ class RunningBroker:
         return self.config.url
 
     @property
-    def pid(self) -> int | None:
+    def pid(self) -> int:
         """Its process id."""
-        return self.child.pid
+        return self.process.pid
 
     def close(self, timeout: float) -> None:
         """Stop it, by force once `timeout` seconds have passed, and wait. Safe to call twice."""
-        self.child.stop(timeout)
+        self.process.stop((signal.SIGTERM, timeout))
 
 
 def start_broker(
@@ -129,10 +128,12 @@ def start_broker(
     for attempt in range(1, _TRIES + 1):
         chosen = port or _free_port()
         command = (_mosquitto_command if kind is BrokerKind.MOSQUITTO else _rumqttd_command)(folder, chosen, password)
-        child = _Child(command, folder / "broker.log")
+        process = OwnedProcess("broker", command, folder / "broker.log")
         try:
-            child.start()
-            _wait_until_listening(child, chosen, clock)
+            process.start()
+            _wait_until_listening(process, chosen, clock)
+        except CannotRun as exc:
+            raise BrokerStartFailed(f"cannot run {command[0]}: {exc}") from exc
         except BrokerStartFailed as exc:
             if port is not None or attempt == _TRIES:
                 raise
@@ -140,10 +141,10 @@ def start_broker(
             continue
         if kind is BrokerKind.EMBEDDED:
             log.warning("broker_is_not_durable", kind=str(kind), remedy="install Mosquitto")
-        log.info("broker_started", kind=str(kind), port=chosen, pid=child.pid)
+        log.info("broker_started", kind=str(kind), port=chosen, pid=process.pid)
         url = f"mqtt://127.0.0.1:{chosen}"
         config = BrokerConfig(url=url, username=_USER, password=SecretStr(password))
-        return RunningBroker(kind=kind, config=config, child=child)
+        return RunningBroker(kind=kind, config=config, process=process)
     raise AssertionError("the loop returns or raises")
 
 
@@ -157,7 +158,7 @@ def _mosquitto_command(folder: Path, port: int, password: str) -> list[str]:
         raise BrokerStartFailed("Mosquitto is not installed (Debian: apt install mosquitto)")
     password_file = folder / "mosquitto.passwd"
     _write_private(password_file, f"{_USER}:{_hashed(password)}\n")
-    # Only root may choose the user, and dropping root would drop the death signal of `_Child`.
+    # Only root may choose the user, and dropping root would drop the death signal of OwnedProcess.
     user = "root" if os.geteuid() == 0 else "mosquitto"
     text = _MOSQUITTO.format(port=port, password_file=password_file, folder=folder, limit=_MESSAGE_LIMIT, user=user)
     config = folder / "mosquitto.conf"
@@ -176,79 +177,15 @@ def _rumqttd_command(folder: Path, port: int, password: str) -> list[str]:
     return [sys.executable, "-m", "iotcore", "--config", str(config), "--log-level", "CRITICAL"]
 
 
-class _Child:
-    """A process owned by a thread of its own, which waits for it and so notices when it dies by itself.
-
-    The kernel sends the parent-death signal when the *thread* that started the child ends, so the caller's will not do.
-    A session of its own keeps a terminal's Ctrl-C away: the broker is stopped last, after those who still write to it.
-    """
-
-    def __init__(self, command: Sequence[str], log_file: Path) -> None:
-        setpriv = shutil.which("setpriv") if sys.platform == "linux" else None
-        self._command = (setpriv, "--pdeathsig", "KILL", "--", *command) if setpriv else tuple(command)
-        self._log_file = log_file
-        self._closing = False
-        self._process: subprocess.Popen[bytes] | None = None
-        self._failure = ""
-        self._started = threading.Event()
-        self._keeper = threading.Thread(target=self._keep, name="broker-keeper", daemon=True)
-
-    def start(self) -> None:
-        """Start it. Raises BrokerStartFailed when the program cannot be run."""
-        self._keeper.start()
-        self._started.wait()
-        if self._process is None:
-            raise BrokerStartFailed(f"cannot run {self._command[0]}: {self._failure}")
-
-    @property
-    def pid(self) -> int | None:
-        """Its process id."""
-        return self._process.pid if self._process else None
-
-    def poll(self) -> int | None:
-        """Its exit code, None while it runs."""
-        return self._process.poll() if self._process else None
-
-    def stop(self, timeout: float) -> None:
-        """SIGTERM, after `timeout` seconds SIGKILL, and wait. Safe to call twice."""
-        self._closing = True
-        process = self._process
-        if process is None:
-            return
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-        self._keeper.join(timeout)
-        if self._keeper.is_alive():
-            log.warning("broker_killed", pid=process.pid, after_seconds=timeout)
-            process.kill()
-            self._keeper.join()
-
-    def _keep(self) -> None:
-        try:
-            with self._log_file.open("wb") as output:
-                process = subprocess.Popen(
-                    self._command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
-                )
-            self._process = process
-        except OSError as exc:
-            self._failure = str(exc.strerror)
-            return
-        finally:
-            self._started.set()
-        code = process.wait()
-        if not self._closing:
-            log.critical("broker_died", pid=process.pid, exit=code, log_file=str(self._log_file))
-
-
-def _wait_until_listening(child: _Child, port: int, clock: Clock) -> None:
+def _wait_until_listening(process: OwnedProcess, port: int, clock: Clock) -> None:
     deadline = clock.monotonic() + _START_SECONDS
     pause = threading.Event()
-    while child.poll() is None and clock.monotonic() < deadline:
-        if _listens(child.pid, port):
+    while process.poll() is None and clock.monotonic() < deadline:
+        if _listens(process.pid, port):
             return
         pause.wait(0.02)
-    code = child.poll()
-    child.stop(1.0)
+    code = process.poll()
+    process.stop((signal.SIGTERM, 1.0))
     why = f"ended with code {code}" if code is not None else f"did not listen within {_START_SECONDS:.0f} s"
     raise BrokerStartFailed(f"the broker on port {port} {why}; see broker.log in its folder")
 

@@ -15,13 +15,13 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypedDict
 from urllib.parse import quote
 
 import structlog
 
+from gridwatch.app.owned_process import CannotRun, Identity, OwnedProcess
 from gridwatch.domain import Clock, GridwatchError, SystemClock, UsageError
 
 log = structlog.get_logger(__name__)
@@ -44,31 +44,27 @@ class EmbeddedPostgresMissingError(EmbeddedPostgresError, UsageError):
     """The wheel is not installed."""
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class RunningPostgres:
     """A server that this process owns. `close` is thread-safe and may be called again."""
 
     dsn: str
     """For the owner only: a Unix socket in a directory nobody else can enter."""
-    pid: int
-    _process: subprocess.Popen[bytes]
-    _guard: threading.Thread
-    _socket_dir: Path | None
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    process: OwnedProcess
+    temporary_socket_dir: Path | None
+    """To be removed with it; None when the socket is in the data directory."""
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self.process.pid
 
     def close(self, timeout: float) -> None:
         """Stop the server: in good order within `timeout` seconds, else at once (it recovers on its next start)."""
-        with self._lock:
-            for number, patience in ((signal.SIGINT, timeout), (signal.SIGQUIT, 2.0), (signal.SIGKILL, 2.0)):
-                if self._process.poll() is None:
-                    self._process.send_signal(number)
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    self._process.wait(patience)
-                    break
-            self._guard.join(2.0)
-            if self._socket_dir is not None:
-                shutil.rmtree(self._socket_dir, ignore_errors=True)
-        log.info("embedded_postgres_stopped", pid=self.pid, status=self._process.returncode)
+        self.process.stop((signal.SIGINT, timeout), (signal.SIGQUIT, 2.0))
+        if self.temporary_socket_dir is not None:
+            shutil.rmtree(self.temporary_socket_dir, ignore_errors=True)
+        log.info("embedded_postgres_stopped", pid=self.pid, status=self.process.poll())
 
 
 def start_postgres(
@@ -96,13 +92,18 @@ def start_postgres(
     command = [str(programs / "postgres"), "-D", str(cluster)]
     for name, value in options.items():
         command += ["-c", f"{name}={value}"]
-    process, guard = _spawn(command, data_dir / "postgres.log", user)
+    log_file = data_dir / "postgres.log"
+    process = OwnedProcess("postgres", command, log_file, death_signal=signal.SIGINT, identity=_identity(user))
+    try:
+        process.start()
+    except CannotRun as error:
+        raise EmbeddedPostgresError(f"cannot run {command[0]}: {error}") from error
     running = RunningPostgres(
-        dsn=f"postgresql://postgres@/{DATABASE}?host={quote(str(socket_dir), safe='')}",
-        pid=process.pid, _process=process, _guard=guard, _socket_dir=socket_dir if temporary else None,
+        dsn=f"postgresql://postgres@/{DATABASE}?host={quote(str(socket_dir), safe='')}", process=process,
+        temporary_socket_dir=socket_dir if temporary else None,
     )  # fmt: skip
     try:
-        _await_ready(process, cluster, data_dir / "postgres.log", clock)
+        _await_ready(process, cluster, log_file, clock)
         _create_database(programs, socket_dir)
     except BaseException:
         running.close(5.0)
@@ -193,54 +194,11 @@ def _socket_dir(data_dir: Path, user: pwd.struct_passwd | None) -> tuple[Path, b
     return directory, temporary
 
 
-def _spawn(
-    command: list[str], log_file: Path, user: pwd.struct_passwd | None
-) -> tuple[subprocess.Popen[bytes], threading.Thread]:
-    """Start it from a thread that lives as long as it does.
-
-    The kernel delivers PDEATHSIG when the *thread* that started the child ends, so the caller's thread will not do.
-    A session of its own keeps the terminal's Ctrl-C away: we stop it last, after those who still write to it.
-    """
-    started: list[subprocess.Popen[bytes] | OSError] = []
-    ready = threading.Event()
-    setpriv = shutil.which("setpriv")
-    guarded = [setpriv, "--pdeathsig", "INT", "--", *command] if setpriv else command
-
-    def own() -> None:
-        try:
-            with log_file.open("ab") as output:
-                process = subprocess.Popen(
-                    guarded, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, cwd="/",
-                    **_identity(user),
-                )  # fmt: skip
-        except OSError as error:
-            started.append(error)
-            ready.set()
-            return
-        started.append(process)
-        ready.set()
-        process.wait()
-
-    guard = threading.Thread(target=own, name="embedded-postgres", daemon=True)
-    guard.start()
-    ready.wait()
-    outcome = started[0]
-    if isinstance(outcome, OSError):
-        raise EmbeddedPostgresError(f"cannot run {command[0]}: {outcome}") from outcome
-    return outcome, guard
-
-
-class _Identity(TypedDict, total=False):
-    user: int
-    group: int
-    extra_groups: list[int]
-
-
-def _identity(user: pwd.struct_passwd | None) -> _Identity:
+def _identity(user: pwd.struct_passwd | None) -> Identity:
     return {} if user is None else {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
 
 
-def _await_ready(process: subprocess.Popen[bytes], cluster: Path, log_file: Path, clock: Clock) -> None:
+def _await_ready(process: OwnedProcess, cluster: Path, log_file: Path, clock: Clock) -> None:
     deadline = clock.monotonic() + _START_SECONDS
     status_file = cluster / "postmaster.pid"
     while True:

@@ -10,7 +10,7 @@ from gridwatch.domain.site import SitePath
 class CameraState(StrEnum):
     """What the reader of a camera is doing."""
 
-    CONNECTING = "connecting"  # first try, or again after an error
+    CONNECTING = "connecting"  # first try, or the first after it was up
     UP = "up"  # frames arrive
     REFUSED = "refused"  # the camera refused the user name or password
     UNREACHABLE = "unreachable"  # no answer, or connection refused

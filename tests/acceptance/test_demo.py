@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,14 +26,21 @@ def nothing_left() -> Iterator[None]:
     wait_until(lambda: {process.pid for process in ours()} <= before, 10.0)
 
 
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """Not pytest's own: every pytest closes that again to the user that PostgreSQL runs as under root."""
+    with tempfile.TemporaryDirectory(prefix="gridwatch-acceptance-") as name:
+        yield Path(name)
+
+
 def ours() -> list[psutil.Process]:
     running = psutil.process_iter(["cmdline"])
     return [process for process in running if OURS.search(" ".join(process.info["cmdline"] or []))]
 
 
 @pytest.mark.timeout(600)
-def test_make_demo_works_in_a_clean_clone(tmp_path: Path, nothing_left: None) -> None:
-    clone = tmp_path / "clone"
+def test_make_demo_works_in_a_clean_clone(open_folder: Path, nothing_left: None) -> None:
+    clone = open_folder / "clone"
     subprocess.run(["git", "clone", "--quiet", str(REPOSITORY), str(clone)], check=True)
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("GRIDWATCH_", "VIRTUAL_"))}
     environment.pop("MAKEFLAGS", None)
@@ -60,12 +68,12 @@ def test_the_demo_works_without_mosquitto(nothing_left: None) -> None:
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_demo_that_is_stopped_or_killed_leaves_no_process(
-    tmp_path: Path, nothing_left: None, number: signal.Signals
+    open_folder: Path, nothing_left: None, number: signal.Signals
 ) -> None:
-    output = tmp_path / "output"
+    output = open_folder / "output"
     with output.open("w") as file:
         process = subprocess.Popen(
-            [sys.executable, "-m", "gridwatch", "demo", "--keep", str(tmp_path / "kept")], stdout=file, stderr=file
+            [sys.executable, "-m", "gridwatch", "demo", "--keep", str(open_folder / "kept")], stdout=file, stderr=file
         )
     try:
         wait_until(lambda: "cameras up 4/4" in output.read_text(), 60.0)

@@ -157,7 +157,7 @@ class Demo:
                 now = self._clock.monotonic()
                 heading = Heading(
                     url=parts.url, login=f"{OPERATOR} / {parts.stage.password}", elapsed=now - began, seconds=seconds,
-                    bus=parts.bus.latency, stream=parts.stream.latency,
+                    bus=parts.bus.seen.latency, stream=parts.stream.seen.latency,
                 )  # fmt: skip
                 if live is not None:
                     live.update(render(heading, seen), refresh=True)
@@ -181,8 +181,9 @@ class Demo:
         summary, stored = asyncio.run(self._settle(parts))
         look = parts.api.look() or Snapshot()
         return Outcome(
-            cameras=look.cameras, summary=summary, stored=stored, on_bus=parts.bus.seen, on_stream=parts.stream.seen,
-            bus=parts.bus.latency, stream=parts.stream.latency, first_incident=self._first_incident,
+            cameras=look.cameras, summary=summary, stored=stored,
+            on_bus=parts.bus.seen.ids, on_stream=parts.stream.seen.ids,
+            bus=parts.bus.seen.latency, stream=parts.stream.seen.latency, first_incident=self._first_incident,
             restarts=sum(parts.children.restarts.values()), ingest=load,
         )  # fmt: skip
 
@@ -194,7 +195,7 @@ class Demo:
             deadline = self._clock.monotonic() + SETTLE_SECONDS
             while True:
                 stored = await database.figures.message_ids(parts.stage.cursor)
-                same = bool(stored) and stored == parts.bus.seen == parts.stream.seen
+                same = bool(stored) and stored == parts.bus.seen.ids == parts.stream.seen.ids
                 if same or self._clock.monotonic() > deadline:
                     return await database.figures.summary(), stored
                 await asyncio.sleep(0.1)

@@ -52,8 +52,8 @@ class Latency:
         return f"p50 {self.p50:.0f} ms, p95 {self.p95:.0f} ms of {self.count}"
 
 
-class _Seen:
-    """Message ids and latencies, shared between threads."""
+class Seen:
+    """Which messages came, and how late. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -61,6 +61,7 @@ class _Seen:
         self._latencies: list[float] = []
 
     def add(self, message: MessageId, latency: float | None) -> None:
+        """Note one message; `latency` in seconds, None for one that says nothing about it."""
         with self._lock:
             self._ids.add(message)
             if latency is not None and len(self._latencies) < KEPT:
@@ -68,11 +69,13 @@ class _Seen:
 
     @property
     def ids(self) -> set[MessageId]:
+        """(incident id, seq) of every message that came."""
         with self._lock:
             return set(self._ids)
 
     @property
     def latency(self) -> Latency | None:
+        """From a frame's capture to its message."""
         with self._lock:
             return Latency.of(self._latencies)
 
@@ -81,7 +84,7 @@ class BusObserver:
     """Subscribes as a substation would, and keeps which messages came and how late. Thread-safe."""
 
     def __init__(self, address: BrokerAddress, district: SitePath, clock: Clock) -> None:
-        self._seen = _Seen()
+        self.seen = Seen()
         self._subscriber = Subscriber(
             address, client_id="gridwatch-demo-observer", filters=subscriptions(district, Channel.INCIDENT),
             deliver=self._take, persistent=False, clock=clock,
@@ -96,16 +99,6 @@ class BusObserver:
         """True once the broker has granted the subscription."""
         return self._subscriber.status.state is LinkState.CONNECTED
 
-    @property
-    def seen(self) -> set[MessageId]:
-        """(incident id, seq) of every message that came."""
-        return self._seen.ids
-
-    @property
-    def latency(self) -> Latency | None:
-        """From frame to subscriber."""
-        return self._seen.latency
-
     def close(self, timeout: float) -> None:
         """Disconnect."""
         self._subscriber.close(timeout)
@@ -116,7 +109,7 @@ class BusObserver:
         except MalformedMessage as error:
             log.error("observer_cannot_read", topic=delivery.topic, reason=error.reason)
             return
-        self._seen.add((incident.id, incident.seq), _latency(incident, delivery.received_at))
+        self.seen.add((incident.id, incident.seq), _latency(incident, delivery.received_at))
 
 
 def _latency(incident: Incident, received_at: datetime) -> float | None:
@@ -132,7 +125,7 @@ class StreamObserver:
             base_url=base_url, headers={"Authorization": f"Bearer {token}"}, timeout=httpx.Timeout(5.0, read=1.0)
         )
         self._clock = clock
-        self._seen = _Seen()
+        self.seen = Seen()
         self._cursor = "0"
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="demo-stream", daemon=True)
@@ -140,16 +133,6 @@ class StreamObserver:
     def start(self) -> None:
         """Start following."""
         self._thread.start()
-
-    @property
-    def seen(self) -> set[MessageId]:
-        """(incident id, seq) of every message that came."""
-        return self._seen.ids
-
-    @property
-    def latency(self) -> Latency | None:
-        """From frame to live stream."""
-        return self._seen.latency
 
     def close(self, timeout: float) -> None:
         """Stop and join."""
@@ -181,5 +164,5 @@ class StreamObserver:
         message = StreamView.model_validate_json(data)
         incident = message.incident
         late = (self._clock.now() - incident.observed_at).total_seconds()
-        self._seen.add((incident.id, incident.seq), None if incident.phase is Phase.CLEARED else late)
+        self.seen.add((incident.id, incident.seq), None if incident.phase is Phase.CLEARED else late)
         self._cursor = str(message.cursor)

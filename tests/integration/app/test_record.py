@@ -1,8 +1,9 @@
 """The record role between a real Mosquitto and a real PostgreSQL."""
 
 import asyncio
+import tempfile
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -68,6 +69,13 @@ async def recording(settings: Settings) -> AsyncIterator[RecordRole]:
     finally:
         stop.set()
         await asyncio.wait_for(task, 10)
+
+
+@pytest.fixture
+def postgres_folder() -> Iterator[Path]:
+    """Not pytest's own: that is closed to the user the server runs as."""
+    with tempfile.TemporaryDirectory(prefix="gridwatch-test-pg-") as name:
+        yield Path(name)
 
 
 @pytest.fixture
@@ -172,9 +180,9 @@ async def test_what_happens_while_the_recorder_is_away_is_recorded_when_it_is_ba
 
 
 async def test_a_database_killed_in_the_middle_loses_nothing(
-    settings: MakeSettings, mosquitto: BrokerControl, outbox: Outbox, tmp_path_factory: pytest.TempPathFactory
+    settings: MakeSettings, mosquitto: BrokerControl, outbox: Outbox, postgres_folder: Path
 ) -> None:
-    folder = tmp_path_factory.mktemp("pg")
+    folder = postgres_folder
     postgres = start_postgres(folder)
     dsn = postgres.dsn
     try:

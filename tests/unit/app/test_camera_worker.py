@@ -1,7 +1,7 @@
 import threading
 from collections.abc import Callable
 
-from gridwatch.app.camera_worker import CameraWorker
+from gridwatch.app.camera_worker import CameraStatus, CameraWorker
 from gridwatch.config import CameraConfig
 from gridwatch.domain import CameraState, SystemClock
 from gridwatch.ingest import CameraRefused
@@ -62,6 +62,23 @@ def test_a_refused_camera_is_reported_by_name_and_tried_again() -> None:
     assert worker.status.reason == "it refused the password; check source.onvif.password"
     worker.close(5.0)
     assert worker.status.state is CameraState.STOPPED
+
+
+def test_another_try_does_not_hide_what_is_wrong_nor_since_when() -> None:
+    def knock(on_state: SetState, stop: threading.Event) -> None:
+        on_state(CameraState.CONNECTING, "")
+        seen.append(worker.status)
+        refuse(on_state, stop)
+
+    seen: list[CameraStatus] = []
+    reader = ReaderFor(knock)
+    worker = CameraWorker(CAMERA, reader.make, SystemClock(), lambda: None)
+    worker.start()
+    assert reader.ran_three_times.wait(30.0)
+    worker.close(5.0)
+    assert seen[0].state is CameraState.CONNECTING
+    assert {status.state for status in seen[1:]} == {CameraState.REFUSED}
+    assert len({status.since for status in seen[1:]}) == 1
 
 
 def test_a_bug_in_a_reader_does_not_end_its_retries() -> None:
