@@ -165,6 +165,7 @@ def replay(
 
 @app.command()
 def discover(  # noqa: PLR0913 - each is an option of the command
+    *,
     network: Annotated[list[str] | None, typer.Option(help="A range such as 10.1.0.0/24; may be repeated.")] = None,
     address: Annotated[list[str] | None, typer.Option(help="HOST, HOST:PORT or device URL; may be repeated.")] = None,
     file: Annotated[Path | None, typer.Option(help="An address or range a line; # begins a comment.")] = None,
