@@ -16,6 +16,11 @@ need python3-venv '"${PYTHON:-python3}" -c "import ensurepip, venv"' 'python3 -m
 case "${1:-venv}" in
     venv) ;;
     test)
+        # The RTSP server that is not ours; its bindings are for the system's Python, which runs it.
+        need gir1.2-gst-rtsp-server-1.0 '[ -e /usr/lib/*/girepository-1.0/GstRtspServer-1.0.typelib ]' "GStreamer's RTSP server"
+        need gstreamer1.0-plugins-base 'ls /usr/lib/*/gstreamer-1.0/libgstapp.so' 'its way to feed that server'
+        need gstreamer1.0-plugins-good 'ls /usr/lib/*/gstreamer-1.0/libgstrtp.so' 'its RTP packets'
+        need python3-gi '/usr/bin/python3 -c "import gi"' 'what drives it'
         need mosquitto 'PATH=$PATH:/usr/sbin command -v mosquitto' 'the MQTT 5 broker of production and of the tests'
         need mosquitto-clients 'command -v mosquitto_sub' 'an MQTT client that is not ours'
         need ffmpeg 'command -v ffprobe' 'an RTSP client that is not ours'

@@ -72,6 +72,8 @@ class CameraSource(Section):
     onvif: OnvifSource | None = None
     rtsp: Annotated[str, Field(pattern=r"^rtsps?://")] | None = None
     file: Path | None = None
+    transport: Literal["auto", "tcp", "udp"] = "auto"
+    """How RTP comes; auto: over TCP, and over UDP from a camera that refuses TCP."""
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:

@@ -1,6 +1,7 @@
 """Opens RTSP streams with PyAV and turns its errors into ours, without the URL they carry."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Literal, TypeAlias
 
 import av
 
@@ -8,17 +9,26 @@ from gridwatch.ingest.decoding import VideoPacket
 from gridwatch.ingest.errors import CameraRefused, CameraUnreachable, IngestError, NoVideo, StreamEnded, StreamStalled
 from gridwatch.ingest.urls import Credentials, endpoint, with_credentials
 
+Transport: TypeAlias = Literal["auto", "tcp", "udp"]
+"""`auto` is TCP, and UDP from a camera that refuses TCP."""
+
 OPEN_SECONDS = 5.0
 """Limit of each of the two steps of opening: the RTSP dialogue, and probing."""
 
 _FAST = {"probesize": "32"}
 """First frame in 0.1 s instead of 1.9 s; the decoder finds what the SDP lacks in the first keyframe."""
-_COMMON = {"rtsp_transport": "tcp", "allowed_media_types": "video"}
+_COMMON = {"allowed_media_types": "video"}
 """No sound: nobody needs it, and with one track FFmpeg does not move the PTS at the first sender report."""
+_TRANSPORTS: Mapping[Transport, dict[str, str]] = {
+    "tcp": {"rtsp_transport": "tcp"},
+    # A key picture comes at once: FFmpeg's 384 kB hold less than one of a 4K camera. The kernel may allow less.
+    "udp": {"rtsp_transport": "udp", "buffer_size": "2097152"},
+    "auto": {"rtsp_transport": "tcp+udp", "rtsp_flags": "prefer_tcp", "buffer_size": "2097152"},
+}
 
 
 def open_stream(
-    camera: str, url: str, credentials: Credentials | None, read_seconds: float
+    camera: str, url: str, credentials: Credentials | None, transport: Transport, read_seconds: float
 ) -> av.container.InputContainer:
     """Connect to `url`, which has no user information, and play. Blocks up to 4 x OPEN_SECONDS; the caller closes.
 
@@ -27,11 +37,12 @@ def open_stream(
     Raises CameraRefused, CameraUnreachable or NoVideo.
     """
     secret_url = with_credentials(url, credentials)
+    options = {**_COMMON, **_TRANSPORTS[transport]}
     try:
-        container = _open(secret_url, read_seconds, _FAST)
+        container = av.open(secret_url, options={**options, **_FAST}, timeout=(OPEN_SECONDS, read_seconds))
         if not _has_video(container):
             container.close()
-            container = _open(secret_url, read_seconds, {})
+            container = av.open(secret_url, options=options, timeout=(OPEN_SECONDS, read_seconds))
     except av.FFmpegError as error:
         raise _why_not(camera, url, error) from _without_url(error)
     if not _has_video(container):
@@ -61,10 +72,6 @@ def stalled(camera: str, seconds: float) -> StreamStalled:
     return StreamStalled(
         camera, f"no picture for {seconds:g} s", "it is tried again; check its network and its encoder if it repeats"
     )
-
-
-def _open(url: str, read_seconds: float, options: dict[str, str]) -> av.container.InputContainer:
-    return av.open(url, options={**_COMMON, **options}, timeout=(OPEN_SECONDS, read_seconds))
 
 
 def _has_video(container: av.container.InputContainer) -> bool:

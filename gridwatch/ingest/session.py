@@ -12,6 +12,7 @@ import structlog
 
 from gridwatch.config.model import CameraConfig, OnvifSource
 from gridwatch.domain import CameraState, Clock, Frame
+from gridwatch.ingest.continuity import continuous
 from gridwatch.ingest.decoding import Picture, PictureDecoder, VideoPacket
 from gridwatch.ingest.errors import CameraUnreachable, NoVideo, StreamEnded
 from gridwatch.ingest.onvif import find_stream
@@ -69,7 +70,8 @@ class Session:
         target = self._find()
         if target is None or self._abandoned.is_set():
             return
-        with open_stream(self._camera.id, target.url, target.credentials, self._stall_seconds) as container:
+        transport = source.transport
+        with open_stream(self._camera.id, target.url, target.credentials, transport, self._stall_seconds) as container:
             self._pull(container, target.clock_offset_seconds)
 
     def abandon(self) -> None:
@@ -114,7 +116,8 @@ class Session:
         stream = container.streams.video[0]
         decoder = PictureDecoder(stream, self._camera.analysis_fps, self._outlets.tally)
         self._opened()
-        for packet in live_packets(self._camera.id, container, stream):
+        arriving = live_packets(self._camera.id, container, stream)
+        for packet in continuous(arriving, stream, self._outlets.tally):
             if self._abandoned.is_set():
                 return
             arrived_at = self._clock.now()
