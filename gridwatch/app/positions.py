@@ -58,7 +58,7 @@ class PositionKeeper:
         ahead = fix.at - self._clock.now() > AHEAD
         with self._lock:
             self._track, verdict = (self._track, Answer.AHEAD) if ahead else self._track.adding(fix)
-            self._counts[verdict] += 1
+            self._counts[str(verdict)] += 1
             if verdict is FixVerdict.KNOWN:
                 return
             refused = None if verdict is FixVerdict.KEPT else str(verdict)
@@ -72,7 +72,7 @@ class PositionKeeper:
             track = self._track
             place = track.position_at(moment)
             if place is None:
-                self._counts[Answer.UNKNOWN] += 1
+                self._counts[str(Answer.UNKNOWN)] += 1
         if place is None:
             latest = track.fixes[-1].at.isoformat() if track.fixes else "never"
             log.warning("position_unknown", camera=self._camera.id, at=moment.isoformat(), latest_fix=latest)
