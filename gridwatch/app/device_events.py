@@ -75,6 +75,27 @@ class CameraEvents:
             await asyncio.shield(asyncio.to_thread(self._put, self.camera.id, incidents))
 
 
+class Patience:
+    """How long to wait before a camera is asked again. Not thread-safe."""
+
+    def __init__(self) -> None:
+        self._backoff = Backoff()
+        self._refusals = 0
+
+    def after(self, error: Exception, ran_for: float, *, was_subscribed: bool) -> float:
+        """Seconds, after a run of `ran_for` seconds ended by `error`."""
+        if was_subscribed:
+            self._refusals = 0
+        soon = self._backoff.next_delay(ran_for)
+        if isinstance(error, NoEventService):
+            return NO_SERVICE_SECONDS
+        if not isinstance(error, CameraRefused):
+            return soon
+        # One refusal may come from a clock that was set: credentials hold the time.
+        self._refusals += 1
+        return REFUSED_SECONDS if self._refusals > 1 or isinstance(error, CameraLocked) else soon
+
+
 class DeviceEvents:
     """Owns the thread in which the events of all cameras that have any are read."""
 
@@ -141,30 +162,19 @@ class DeviceEvents:
     async def _supervise(self, one: CameraEvents, connecting: asyncio.Semaphore) -> None:
         """Nothing else retries; other cameras do not notice its troubles."""
         reader = EventReader(one.camera, self._clock, one, one.tally, connecting)
-        backoff = Backoff()
-        told, refusals = "", 0
+        patience, told = Patience(), ""
         while True:
             subscriptions, began = one.tally.subscriptions, self._clock.monotonic()
-            least = 0.0
             try:
                 await reader.run_once()
-            except NoEventService as error:
-                reason, least = error.reason, NO_SERVICE_SECONDS
-            except CameraRefused as error:
-                # Once may be a clock that was set; tokens tell the time.
-                refusals += 1
-                reason = error.reason
-                least = REFUSED_SECONDS if refusals > 1 or isinstance(error, CameraLocked) else 0.0
-            except IngestError as error:
-                reason = error.reason
             except Exception as error:  # noqa: BLE001 - the supervisor: one camera's bug must not end its retries
-                reason = f"unexpected {_without_message(error)}"
-            if one.tally.subscriptions > subscriptions:
-                told, refusals = "", 0
-            if reason != told:
-                log.warning("events_lost", camera=one.camera.id, reason=reason)
-            told = reason
-            await asyncio.sleep(max(least, backoff.next_delay(self._clock.monotonic() - began)))
+                reason = error.reason if isinstance(error, IngestError) else f"unexpected {_without_message(error)}"
+                was_subscribed = one.tally.subscriptions > subscriptions
+                delay = patience.after(error, self._clock.monotonic() - began, was_subscribed=was_subscribed)
+            if was_subscribed or reason != told:
+                told = reason
+                log.warning("events_lost", camera=one.camera.id, reason=reason, again_in_seconds=round(delay, 1))
+            await asyncio.sleep(delay)
 
     async def _report(self) -> None:
         while True:

@@ -64,7 +64,7 @@ def read_message(notification: Any, arrival: Arrival) -> DeviceEvent | Unread:
 def _event(path: str, message: Any, groups: dict[str, list[Any]], arrival: Arrival) -> DeviceEvent:
     """Raises ValueError for a state, operation or item that cannot be read."""
     operation = Operation(message.get("PropertyOperation", Operation.CHANGED))
-    utc_time = _time(message.get("UtcTime", ""))
+    utc_time = read_time(message.get("UtcTime", ""))
     times = stamp(utc_time, arrival.received_at, arrival.clock_offset_seconds)
     told = next((item.get("Value") for item in groups["Data"] if item.get("Name") in STATE_ITEMS), None)
     return DeviceEvent(
@@ -121,8 +121,8 @@ def _truth(value: str) -> bool:
     return told in _ON
 
 
-def _time(text: str) -> datetime | None:
-    """An xs:dateTime; without a zone it is UTC, as ONVIF demands."""
+def read_time(text: str) -> datetime | None:
+    """An xs:dateTime, None when it is no time; without a zone it is UTC, as ONVIF demands."""
     try:
         at = datetime.fromisoformat(_FRACTION.sub(r"\1", text.strip()))
         return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)

@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import chain
 from typing import Any, ClassVar
 
 import structlog
 
 from gridwatch.domain import CameraState, Clock
 from gridwatch.ingest.errors import IngestError, NoVideo
-from gridwatch.ingest.events.messages import Arrival, read_message
+from gridwatch.ingest.events.messages import Arrival, read_message, read_time
 from gridwatch.ingest.events.model import DeviceEvent, EventTally, Unread
 from gridwatch.ingest.onvif import Device
 from gridwatch.ingest.onvif_client import CALL_SECONDS, EVENTS, PULL_POINT, SUBSCRIPTION
@@ -45,9 +46,9 @@ class Pulled:
 
 
 class Tap:
-    """Takes the messages out of an answer, and reads them, as soon as it is parsed.
+    """Takes messages and times out of an answer, and reads them, as soon as it is parsed.
 
-    Follows the library's plugin interface. What the library sees then holds no message.
+    Follows the library's plugin interface. What the library sees then holds no message, and no time to choke on.
     """
 
     def __init__(self, camera_id: str, clock: Clock, clock_offset_seconds: float, tally: EventTally) -> None:
@@ -57,6 +58,9 @@ class Tap:
         self._tally = tally
         self._events: list[DeviceEvent] = []
         self._messages = 0
+        self.seconds_left: float | None = None
+        """How long the subscription lives, as of the latest answer that told; by the camera's clock, which may be any,
+        but by the difference of two times of it."""
         self.address = ""
         """Where the subscription is, as the camera has it; empty until it told."""
         self.reference: list[Any] = []
@@ -90,6 +94,11 @@ class Tap:
             notification.getparent().remove(notification)
         self._messages += len(notifications)
         self._tally.dropped += max(0, len(notifications) - MAX_MESSAGES)
+        times = {name: list(envelope.iter(f"{{*}}{name}")) for name in ("CurrentTime", "TerminationTime")}
+        now, end = (read_time(found[0].text or "") if found else None for found in times.values())
+        self.seconds_left = (end - now).total_seconds() if now and end else None
+        for element in chain.from_iterable(times.values()):
+            element.getparent().remove(element)
         for reference in envelope.iter(_REFERENCE):
             self.address = (reference.findtext(f"{_WSA}Address") or "").strip()
             self.reference = [copy.deepcopy(one) for one in reference.iterfind(f"{_WSA}ReferenceParameters/*")]
@@ -115,10 +124,11 @@ class PullPoint:
         self._renews = True
         self._ends_at = clock.monotonic() + LIFETIME_SECONDS
 
-    async def prepare(self, created: Any) -> None:
-        """`created` is the answer that told of the subscription."""
-        self._tap.into(await self._device.client.prepare(PULL_POINT, self._url))
-        self._note_end(created)
+    async def prepare(self) -> None:
+        """Before anything else."""
+        for namespace in (PULL_POINT, SUBSCRIPTION):
+            self._tap.into(await self._device.client.prepare(namespace, self._url))
+        self._note_end()
 
     async def synchronize(self) -> None:
         """Ask for the state of everything; many cameras tell it unasked, and some know no such request."""
@@ -131,12 +141,12 @@ class PullPoint:
         seconds = max(_LEAST_PULL_SECONDS, min(seconds, (self._ends_at - self._clock.monotonic()) / 2))
         wanted = {"Timeout": timedelta(seconds=round(seconds)), "MessageLimit": limit}
         try:
-            answer = await self._call(PULL_POINT, "PullMessages", wanted, CALL_SECONDS + seconds)
+            await self._call(PULL_POINT, "PullMessages", wanted, CALL_SECONDS + seconds)
         except NoVideo as error:
             raise SubscriptionLost(
                 self._camera_id, f"{self._device.where} knows our event subscription no more", "it is made again"
             ) from error
-        self._note_end(answer)
+        self._note_end()
         return self._tap.drain()
 
     async def keep(self) -> None:
@@ -144,14 +154,14 @@ class PullPoint:
         if not self._renews or self._ends_at - self._clock.monotonic() > LIFETIME_SECONDS / 2:
             return
         try:
-            answer = await self._call(SUBSCRIPTION, "Renew", {"TerminationTime": duration(LIFETIME_SECONDS)})
+            await self._call(SUBSCRIPTION, "Renew", {"TerminationTime": duration(LIFETIME_SECONDS)})
         except NoVideo as error:
             # A subscription that is lost shows at the next pull.
             self._renews = False
             log.info("event_subscription_not_renewed", camera=self._camera_id, reason=type(error).__name__)
         else:
             self._ends_at = self._clock.monotonic() + LIFETIME_SECONDS
-            self._note_end(answer)
+            self._note_end()
 
     async def end(self) -> None:
         """Tell the camera to forget it, if it listens: it allows few."""
@@ -160,18 +170,14 @@ class PullPoint:
 
     async def _call(
         self, namespace: str, operation: str, arguments: dict[str, Any], seconds: float = CALL_SECONDS
-    ) -> Any:
+    ) -> None:
         if self._tap.reference:
             arguments = {**arguments, "_soapheaders": [copy.deepcopy(one) for one in self._tap.reference]}
-        return await self._device.client.call(namespace, self._url, operation, arguments, seconds=seconds)
+        await self._device.client.call(namespace, self._url, operation, arguments, seconds=seconds)
 
-    def _note_end(self, answer: Any) -> None:
-        """When it ends, by the difference of two times of the camera's own clock, which may be any."""
-        try:
-            left = (answer.TerminationTime - answer.CurrentTime).total_seconds()
-        except (AttributeError, TypeError, ValueError):
-            return
-        self._ends_at = self._clock.monotonic() + left
+    def _note_end(self) -> None:
+        if self._tap.seconds_left is not None:
+            self._ends_at = self._clock.monotonic() + self._tap.seconds_left
 
 
 def duration(seconds: float) -> str:

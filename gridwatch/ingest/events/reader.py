@@ -105,7 +105,7 @@ class EventReader:
         wanted = {"InitialTerminationTime": duration(LIFETIME_SECONDS)}
         tap.into(await device.client.prepare(EVENTS, services[EVENTS]))
         try:
-            answer = await device.client.call(EVENTS, services[EVENTS], "CreatePullPointSubscription", wanted)
+            await device.client.call(EVENTS, services[EVENTS], "CreatePullPointSubscription", wanted)
             url = device.as_reached(tap.address, "subscription")
         except (NoVideo, ValueError) as error:
             raise NoPullPoint(
@@ -113,7 +113,7 @@ class EventReader:
             ) from error
         self._tally.subscriptions += 1
         point = PullPoint(self._camera_id, device, url, tap, self._clock)
-        await point.prepare(answer)
+        await point.prepare()
         return point
 
     async def _pull(self, point: PullPoint) -> None:

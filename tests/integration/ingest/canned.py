@@ -136,8 +136,13 @@ def md5(text: str) -> str:
 class Serve(Protocol):
     """Starts a device; returns its URL."""
 
-    def __call__(self, answers: Mapping[str, Canned], *, digest: str | None = None) -> str:
-        """With `digest`, every operation needs that password by HTTP Digest, and none may carry a token."""
+    def __call__(
+        self, answers: Mapping[str, Canned], *, digest: str | None = None, requests: list[bytes] | None = None
+    ) -> str:
+        """With `digest`, every operation needs that password by HTTP Digest, and none may carry a token.
+
+        What is asked is added to `requests`.
+        """
 
 
 @contextmanager
@@ -149,10 +154,12 @@ def canned_devices(refusals: list[str]) -> Iterator[Serve]:
     """
     servers: list[tuple[ThreadingHTTPServer, threading.Thread]] = []
 
-    def start(answers: Mapping[str, Canned], *, digest: str | None = None) -> str:
+    def start(answers: Mapping[str, Canned], *, digest: str | None = None, requests: list[bytes] | None = None) -> str:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 request = self.rfile.read(int(self.headers["Content-Length"]))
+                if requests is not None:
+                    requests.append(request)
                 found = _OPERATION.search(request)
                 name = (found[1].decode() if found else "") + ("2" if MEDIA2.encode() in request else "")
                 if digest is not None and not proves(self.headers["Authorization"], digest):
