@@ -220,3 +220,32 @@ async def test_an_event_is_dated_by_the_offset_of_the_cameras_clock(serve: Serve
     (event, *_) = out.events
     assert abs(event.occurred_at - clock.now()) < timedelta(seconds=5)
     assert event.utc_time == ahead
+
+
+async def test_a_subscription_that_pulling_does_not_keep_alive_is_renewed(serve: Serve) -> None:
+    requests: list[bytes] = []
+    short = pulled(crossing(), times=("2026-01-01T00:00:00Z", "2026-01-01T00:00:30Z"))
+    url = serve(device(PullMessages=short), requests=requests)  # which knows no Renew, and so is asked once
+    tally = EventTally()
+    running = asyncio.create_task(reader(url, tally, Collected()).run_once())
+    while tally.pulls < 3:
+        await asyncio.sleep(0.01)
+    running.cancel()
+    await asyncio.wait({running})
+    assert sum(b"Renew>" in one for one in requests) == 1
+    timeouts = re.findall(rb"Timeout>(\w+)<", b"".join(requests))
+    assert timeouts[:2] == [b"PT1M", b"PT15S"]  # never so long that it could end meanwhile
+
+
+async def test_a_device_that_cannot_wait_so_long_is_asked_for_less(serve: Serve) -> None:
+    requests: list[bytes] = []
+    one = reader(
+        serve(device(PullMessages=fault("ter:InvalidArgVal", "Timeout too long")), requests=requests),
+        EventTally(), Collected(),
+    )  # fmt: skip
+    for _ in range(3):
+        with pytest.raises(SubscriptionLost):
+            await one.run_once()
+    asked = b"".join(requests)
+    assert re.findall(rb"Timeout>(\w+)<", asked) == [b"PT1M", b"PT1M", b"PT10S"]
+    assert re.findall(rb"MessageLimit>(\d+)<", asked) == [b"100", b"100", b"10"]
