@@ -38,7 +38,9 @@ export function clearFeed() {
 export function addToFeed(record, fresh) {
   const known = feed.get(record.incident.id);
   if (known && known.incident.seq >= record.incident.seq) return false;
-  feed.set(record.incident.id, { ...record, fresh: fresh && !known });
+  // Only the message that raised it names the pictures.
+  const evidence = record.incident.evidence.length || !known ? record.incident.evidence : known.incident.evidence;
+  feed.set(record.incident.id, { ...record, incident: { ...record.incident, evidence }, fresh: fresh && !known });
   return true;
 }
 

@@ -87,6 +87,18 @@ async def test_evidence_is_shown_after_a_reason_only_and_that_is_audited(world: 
         assert (entry.account, entry.reason) == ("operator", "case 7, called by the duty officer")
 
 
+async def test_the_evidence_of_an_incident_stays_when_it_goes_on(world: ApiWorld) -> None:
+    incident = make_incident()
+    sha256 = world.store.put_evidence(incident.id, b"picture")
+    async with opened(world) as page:
+        await log_in(page, "operator")
+        world.store.append(incident.with_evidence(make_evidence(sha256)), grid=GRID)
+        await expect(page.locator("#feed")).to_contain_text("发生")
+        world.store.append(make_incident(seq=1), grid=GRID)
+        await expect(page.locator("#feed")).to_contain_text("持续")
+        await expect(page.locator("#feed button")).to_have_count(1)
+
+
 async def test_a_name_from_the_field_is_text_and_never_markup(world: ApiWorld) -> None:
     world.store.add_site("demo/north/gate", "<img src=x onerror=alert(1)>")
     async with opened(world) as page:
