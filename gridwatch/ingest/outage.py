@@ -73,10 +73,12 @@ class OutageWatch:
             return False
         if incident.rule == SITE_OFFLINE_RULE:
             site.incident = incident
+            for camera in site.cameras:
+                camera.is_said = True
             return True
         for camera in site.cameras:
             if camera.config.id == incident.camera:
-                camera.incident = incident
+                camera.incident, camera.is_said = incident, True
                 return True
         return False
 
@@ -146,8 +148,10 @@ class _Camera:
         self._grace = grace
         self._return_seconds = return_seconds
         self._up_since: float | None = None
+        self._has_been_up = False
         self._relapses = 0
-        self._counted = False
+        self.is_said = False
+        """Its outage is an incident, its own or of its site."""
         self._returned: float | None = None
         """When it last returned from an outage that was an incident."""
 
@@ -169,19 +173,19 @@ class _Camera:
             if self.is_well:
                 self.is_well, self.out_at, self.waits_since = False, at, now
             return
-        if self.is_well:
-            # Of an earlier run, and back before this one ever saw it out: it must stay, too.
-            self.is_well = self.incident is None
+        if not self._has_been_up or self.is_well:
+            # A first connection is no return, except from an outage that was said.
+            self._has_been_up, self.is_well = True, not self.is_said
         if not self.is_well:
             self._up_since = now if self._up_since is None else self._up_since
             if now - self._up_since >= self._stay:
                 self._return(now)
 
     def count_outage(self, now: float) -> None:
-        """Its outage has become an incident, its own or of its site."""
+        """Its outage has become an incident."""
         relapsed = self._returned is not None and now - self._returned < _RELAPSE_SECONDS
         self._relapses = self._relapses + 1 if relapsed else 0
-        self._counted = True
+        self.is_said = True
 
     @property
     def _stay(self) -> float:
@@ -189,5 +193,5 @@ class _Camera:
 
     def _return(self, now: float) -> None:
         self.is_well, self._up_since = True, None
-        if self._counted:
-            self._counted, self._returned = False, now
+        if self.is_said:
+            self.is_said, self._returned = False, now

@@ -74,6 +74,12 @@ def test_a_camera_that_never_answered_is_offline_after_the_grace() -> None:
     assert Play(config("a")).let(30, a=CameraState.CONNECTING).told() == [(20, "a", "offline", "raised")]
 
 
+def test_the_first_connection_is_no_return_so_an_outage_soon_after_it_begins_when_it_begins() -> None:
+    play = Play(config("a")).let(5, a=CameraState.CONNECTING).let(3, a=UP).let(30, a=AWAY)
+    assert play.told() == [(28, "a", "offline", "raised")]
+    assert play.heard[0].occurred_at == NOON + timedelta(seconds=8)
+
+
 def test_a_camera_that_comes_and_goes_is_one_incident() -> None:
     play = Play(config("a"))
     for _ in range(20):
