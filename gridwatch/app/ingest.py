@@ -16,9 +16,9 @@ from gridwatch.app.sink import IncidentSink
 from gridwatch.app.watch import HealthWatch, OpenIncidents
 from gridwatch.bus import BrokerAddress, Outbox, Publisher
 from gridwatch.config import CameraConfig, Deployment
-from gridwatch.detectors import AnalysisPool, CameraAnalysis, Detector, load_detector
-from gridwatch.domain import CameraState, Clock, SitePath, UsageError
-from gridwatch.ingest import Reader, ReaderTally
+from gridwatch.detectors import Analysis, AnalysisPool, CameraAnalysis, Detector, load_detector
+from gridwatch.domain import CameraState, Clock, Frame, SitePath, UsageError
+from gridwatch.ingest import Attention, Reader, ReaderTally
 
 log = structlog.get_logger(__name__)
 
@@ -77,7 +77,14 @@ class IngestRole:
         }
         sink = IncidentSink(outbox, publisher, analyses)
         put = positions.placing(sink.put)
-        pool = AnalysisPool(analyses, self._deployment.detector.threads, sink.on_analysis, self._clock)
+        attention = {camera.id: Attention() for camera in self._cameras if camera.gate}
+
+        def on_analysis(frame: Frame, analysis: Analysis) -> None:
+            sink.on_analysis(frame, analysis)
+            if frame.camera in attention:
+                attention[frame.camera].looked(frame, idle=analysis.idle)
+
+        pool = AnalysisPool(analyses, self._deployment.detector.threads, on_analysis, self._clock)
         reporter = HealthReporter(publisher, pool, self._clock)
         open_file = OpenIncidents(self._deployment.services.data_dir / f"{self._node}.open.json")
         watch = HealthWatch(health, put, open_file, self._clock)
@@ -86,7 +93,7 @@ class IngestRole:
             reporter.wake()
             watch.wake()
 
-        watched = [self._watch(camera, pool, on_change, sink) for camera in self._cameras]
+        watched = [self._watch(camera, pool, on_change, sink, attention.get(camera.id)) for camera in self._cameras]
         events = DeviceEvents(self._cameras, put, self._clock)
         pool.start()
         # Read upwards: the cameras stop, health says so, analysis ends, and only then is what is open cleared.
@@ -105,12 +112,17 @@ class IngestRole:
         watch.start(watched)
 
     def _watch(
-        self, camera: CameraConfig, pool: AnalysisPool, on_change: Callable[[], None], sink: IncidentSink
+        self,
+        camera: CameraConfig,
+        pool: AnalysisPool,
+        on_change: Callable[[], None],
+        sink: IncidentSink,
+        attention: Attention | None,
     ) -> Watched:
         tally = ReaderTally()
 
         def make_reader(on_state: Callable[[CameraState, str], None]) -> Reader:
-            return Reader(camera, self._clock, pool.submit, on_state, tally)
+            return Reader(camera, self._clock, pool.submit, on_state, tally, attention=attention)
 
         worker = CameraWorker(camera, make_reader, self._clock, on_change)
         return Watched(worker=worker, reader=tally, analysis=sink.tallies[camera.id])

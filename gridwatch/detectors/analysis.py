@@ -39,6 +39,9 @@ class Analysis:
     """True when the detector looked at the frame, False when the gate was closed."""
     detections: int
     """Detections that a rule could use."""
+    idle: bool = False
+    """True when nothing has moved for a while, nobody is tracked and no incident is open: until something moves,
+    pictures may be left out (`Frame.quiet`)."""
 
 
 class CameraAnalysis:
@@ -81,6 +84,8 @@ class CameraAnalysis:
         self._rules: Mapping[str, Rule] = {}
         self._last: Frame | None = None
         self._moment: Moment | None = None
+        self._open: set[UUID] = set()
+        """Incidents raised and not cleared."""
 
     @property
     def camera(self) -> CameraConfig:
@@ -114,7 +119,7 @@ class CameraAnalysis:
         self._unsaid = ()
         return Analysis(
             incidents=(*overdue, *incidents), snapshots=tuple(snapshots), detected=seen is not None,
-            detections=0 if seen is None else len(self._usable(seen)),
+            detections=0 if seen is None else len(self._usable(seen)), idle=self._is_idle((*overdue, *incidents)),
         )  # fmt: skip
 
     def finish(self) -> tuple[Incident, ...]:
@@ -127,7 +132,24 @@ class CameraAnalysis:
         """Without rules nothing is detected, except to mask whoever is in the picture of an incident."""
         incidents, snapshots = self._with_evidence(frame, list(self._unsaid), None, ())
         self._unsaid = ()
-        return Analysis(incidents=tuple(incidents), snapshots=tuple(snapshots), detected=False, detections=0)
+        if self._gate is not None:
+            if frame.index == 0:
+                self._gate.reset()
+            self._gate.judge(frame.image, frame.pts, tracked=False, unsettled=False)
+        return Analysis(
+            incidents=tuple(incidents), snapshots=tuple(snapshots), detected=False, detections=0,
+            idle=self._is_idle(incidents),
+        )  # fmt: skip
+
+    def _is_idle(self, incidents: Iterable[Incident]) -> bool:
+        """Whether pictures may be left out after the one that gave `incidents`."""
+        for one in incidents:
+            if one.phase is Phase.CLEARED:
+                self._open.discard(one.id)
+            else:
+                self._open.add(one.id)
+        is_tracking = self._tracker.is_tracking(self._settings)
+        return self._gate is not None and self._gate.is_idle and not is_tracking and not self._open
 
     def _finish_rules(self) -> tuple[Incident, ...]:
         if self._moment is None:
@@ -163,7 +185,7 @@ class CameraAnalysis:
             return 0.0
         if frame.index == 0 or frame.pts < last.pts:
             return max((frame.arrived_at - last.arrived_at).total_seconds(), self._interval)
-        gap = frame.pts - last.pts
+        gap = frame.pts - last.pts - frame.quiet
         return gap if gap > max(_CUT_SECONDS, 3 * self._interval) else 0.0
 
     def _next_moment(self, frame: Frame) -> Moment:

@@ -80,6 +80,11 @@ class MotionGate:
         self._tracked = float("-inf")
         self._looked = float("-inf")
 
+    @property
+    def is_idle(self) -> bool:
+        """True when nothing has moved and nobody was tracked for `recent_seconds`: heartbeats are far apart."""
+        return self._updated - max(self._tracked, self._moved) > self._settings.recent_seconds
+
     def judge(self, image: Image, pts: float, *, tracked: bool, unsettled: bool) -> GateReason:
         """Whether to look at `image`, taken at `pts` seconds, not before the last.
 

@@ -26,6 +26,9 @@ class Frame:
     arrived_at: datetime
     """Wall clock here when the packet arrived, UTC. Equal to `captured_at` for recorded files."""
     image: Image
+    quiet: float = 0.0
+    """Seconds of stream time before this frame in which frames were left out because nothing moved: no gap, but
+    stillness."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,5 +1,6 @@
 """Cameras to frames: ONVIF, RTSP, recorded files. The only importer of the ONVIF client."""
 
+from gridwatch.ingest.activity import Attention
 from gridwatch.ingest.drift import CLOCK_DRIFT_RULE, DriftWatch
 from gridwatch.ingest.errors import (
     CameraLocked,
@@ -18,7 +19,8 @@ from gridwatch.ingest.recorded import duration_seconds, recorded_frames
 from gridwatch.ingest.tally import ReaderTally, TallySnapshot
 
 __all__ = [
-    "CLOCK_DRIFT_RULE", "OFFLINE_RULE", "SITE_OFFLINE_RULE", "CameraLocked", "CameraRefused", "CameraUnreachable",
-    "DriftWatch", "IngestError", "NmeaReader", "NoVideo", "OutageWatch", "PositionsLost", "Reader", "ReaderTally",
-    "StreamEnded", "StreamStalled", "TallySnapshot", "UnreadableFile", "duration_seconds", "recorded_frames",
+    "CLOCK_DRIFT_RULE", "OFFLINE_RULE", "SITE_OFFLINE_RULE", "Attention", "CameraLocked", "CameraRefused",
+    "CameraUnreachable", "DriftWatch", "IngestError", "NmeaReader", "NoVideo", "OutageWatch", "PositionsLost",
+    "Reader", "ReaderTally", "StreamEnded", "StreamStalled", "TallySnapshot", "UnreadableFile", "duration_seconds",
+    "recorded_frames",
 ]  # fmt: skip

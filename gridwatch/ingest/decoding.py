@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from fractions import Fraction
 from itertools import takewhile
 from typing import TypeAlias, cast
@@ -22,20 +23,35 @@ VideoPacket: TypeAlias = "av.Packet[av.VideoStream]"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Arrival:
+    """A packet as it came. An empty packet ends the stream."""
+
+    packet: VideoPacket
+    arrived_at: datetime
+    sent_at: datetime | None = None
+    """When the camera says it took the packet's picture; None when it does not say."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Picture:
     """One picture chosen for analysis."""
 
     time: float
-    """Stream time in seconds from the first picture decoded; never steps back."""
-    after_packet: float
-    """Its PTS minus that of the packet that completed it, in seconds: 0 but for reordered streams."""
+    """Stream time in seconds from the first picture of the stream; never steps back."""
+    quiet: float = 0.0
+    """Seconds before it that were left undecoded because nothing moved."""
+    arrived_at: datetime
+    """When the packet that completed it arrived, however much later it was decoded."""
+    sent_at: datetime | None
+    """When the camera says it took this picture; None when it does not say."""
     image: Image
 
 
 class PictureDecoder:
     """Decodes one stream and converts the pictures that are to be analysed, and only those. Not thread-safe.
 
-    What cannot be decoded whole is counted and left out until the next keyframe; it never raises for it.
+    What cannot be decoded whole is counted and left out until the next keyframe; it never raises for it. The bytes are
+    counted by whoever receives the packets.
     """
 
     def __init__(self, stream: av.VideoStream, fps: float, tally: ReaderTally) -> None:
@@ -49,9 +65,13 @@ class PictureDecoder:
         self._sampler = FrameSampler(fps)
         self._converter = VideoReformatter()
         self._tally = tally
+        self._from: int | None = None
+        """PTS of the keyframe that decoding began anew at: what is shown before it has lost what it is built on."""
 
     def decode(self, packet: VideoPacket) -> list[av.VideoFrame]:
         """The whole pictures that `packet` completes, in presentation order; an empty packet drains the decoder."""
+        if packet.is_keyframe and packet.pts != self._from:
+            self._from = None
         frames: list[av.VideoFrame] = []
         errors = 0
         try:
@@ -65,17 +85,53 @@ class PictureDecoder:
         if errors:
             # A flushed decoder gives nothing before the next keyframe or recovery point.
             self._stream.codec_context.flush_buffers()
-        self._tally.packet(size=packet.size, decoded=len(frames), errors=errors)
+        self._tally.packet(size=0, decoded=len(frames), errors=errors)
         return frames
 
-    def sample(self, packet: VideoPacket, frames: list[av.VideoFrame]) -> Iterator[Picture]:
-        """Those of `frames`, which `packet` completed, that are to be analysed. Call for every packet, in order."""
+    def decode_alone(self, key: VideoPacket) -> av.VideoFrame | None:
+        """The picture of a keyframe and nothing else; None when it is damaged. What was decoded before is forgotten.
+
+        Decoding can go on from this keyframe: decode it again, as the first.
+        """
+        codec = self._stream.codec_context
+        self._restart()
+        frames = self.decode(key)
+        try:
+            frames += codec.decode(None)
+        except av.FFmpegError:
+            return None
+        finally:
+            self._restart()
+        if not frames or frames[0].is_corrupt:
+            return None
+        self._from = key.pts
+        return frames[0]
+
+    def pass_over(self, packet: VideoPacket) -> None:
+        """Its picture is not decoded, but stream time goes on. Call for every packet left out, in order."""
+        if packet.pts is not None and packet.time_base is not None:
+            self._timeline.pass_over(float(packet.pts * packet.time_base))
+
+    def sample(self, arrival: Arrival, frames: list[av.VideoFrame]) -> Iterator[Picture]:
+        """Those of `frames`, which `arrival` completed, that are to be analysed. Call for every packet, in order."""
+        packet = arrival.packet
         for frame in frames:
+            if self._from is not None and frame.pts is not None and frame.pts < self._from:
+                continue
             tick = frame.time_base or self._stream.time_base or Fraction(0)
             time = self._timeline.advance(None if frame.pts is None else float(frame.pts * tick))
-            if self._sampler.take(time):
-                after = 0.0 if frame.pts is None or packet.pts is None else float((frame.pts - packet.pts) * tick)
-                yield Picture(time=time, after_packet=after, image=self._to_bgr(frame))
+            if not self._sampler.take(time):
+                continue
+            sent_at = arrival.sent_at
+            if sent_at is not None and frame.pts is not None and packet.pts is not None:
+                # Reordered: the packet that completes a picture is of a later or an earlier one.
+                sent_at += timedelta(seconds=float((frame.pts - packet.pts) * tick))
+            yield Picture(time=time, arrived_at=arrival.arrived_at, sent_at=sent_at, image=self._to_bgr(frame))
+
+    def _restart(self) -> None:
+        codec = self._stream.codec_context
+        if codec.is_open:
+            codec.flush_buffers()
 
     def _to_bgr(self, frame: av.VideoFrame) -> Image:
         scale = min(1.0, MAX_WIDTH / frame.width)

@@ -8,6 +8,7 @@ import structlog
 
 from gridwatch.config.model import CameraConfig
 from gridwatch.domain import CameraState, Clock, Frame
+from gridwatch.ingest.activity import Attention
 from gridwatch.ingest.rtsp import stalled
 from gridwatch.ingest.session import Outlets, Session
 from gridwatch.ingest.tally import ReaderTally
@@ -38,11 +39,15 @@ class Reader:
         tally: ReaderTally,
         *,
         stall_seconds: float = STALL_SECONDS,
+        attention: Attention | None = None,
     ) -> None:
-        """`emit` and `on_state` (CONNECTING, then UP at the first picture) must not block; `tally` outlives readers."""
+        """`emit` and `on_state` (CONNECTING, then UP at the first picture) must not block; `tally` outlives readers.
+
+        With an `attention`, which must hear of every frame analysed, an idle camera is hardly decoded (activity_gate).
+        """
         self._camera = camera
         self._clock = clock
-        self._outlets = Outlets(emit=emit, on_state=on_state, tally=tally)
+        self._outlets = Outlets(emit=emit, on_state=on_state, tally=tally, attention=attention)
         self._stall_seconds = stall_seconds
         self._stopped = threading.Event()
         self._wake = threading.Event()

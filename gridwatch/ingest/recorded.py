@@ -7,28 +7,35 @@ from pathlib import Path
 import av
 
 from gridwatch.domain import Frame
-from gridwatch.ingest.decoding import PictureDecoder, VideoPacket
+from gridwatch.ingest.activity import Attention
+from gridwatch.ingest.activity_gate import ActivityGate
+from gridwatch.ingest.decoding import Arrival, VideoPacket
 from gridwatch.ingest.errors import UnreadableFile
 from gridwatch.ingest.tally import ReaderTally
 
 _REMEDY = "give a video file that ffprobe can read"
 
 
-def recorded_frames(path: Path, camera_id: str, fps: float, start: datetime) -> Iterator[Frame]:
+def recorded_frames(
+    path: Path, camera_id: str, fps: float, start: datetime, attention: Attention | None = None
+) -> Iterator[Frame]:
     """The frames of a file at `fps` a second, the first at wall clock `start` (UTC), as fast as they decode.
 
-    The same file gives the same frames every time, and the same pictures as a live reader of the same stream.
-    Raises UnreadableFile, at the first frame asked for, when the file is missing or holds no video.
+    The same file gives the same frames every time, and the same pictures as a live reader of the same stream. With an
+    `attention`, which must hear of each frame before the next is asked for, what a live reader would leave out as idle
+    is left out here too. Raises UnreadableFile, at the first frame asked for, when the file is missing or holds no
+    video.
     """
     with open_recording(path, camera_id) as container:
         stream = container.streams.video[0]
-        decoder = PictureDecoder(stream, fps, ReaderTally())
+        gate = ActivityGate(stream, fps, ReaderTally(), attention, camera_id)
         index = 0
         for packet in packets(container, stream, path, camera_id):
-            for picture in decoder.sample(packet, decoder.decode(packet)):
+            for picture in gate.feed(Arrival(packet=packet, arrived_at=start)):
                 at = start + timedelta(seconds=picture.time)
                 yield Frame(
-                    camera=camera_id, index=index, pts=picture.time, captured_at=at, arrived_at=at, image=picture.image
+                    camera=camera_id, index=index, pts=picture.time, captured_at=at, arrived_at=at,
+                    image=picture.image, quiet=picture.quiet,
                 )  # fmt: skip
                 index += 1
         if index == 0:

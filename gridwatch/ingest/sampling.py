@@ -32,6 +32,11 @@ class StreamTimeline:
         self._time = max(raw + self._offset, self._time or 0.0)
         return self._time
 
+    def pass_over(self, raw: float) -> None:
+        """A picture at `raw` seconds is not decoded. In order of decoding: one shown before the last says nothing."""
+        if self._raw is None or raw > self._raw:
+            self.advance(raw)
+
 
 class FrameSampler:
     """Chooses pictures on a fixed grid of `fps` a second, so that the mean rate is right. Not thread-safe.

@@ -2,9 +2,9 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 import av
@@ -12,9 +12,13 @@ import structlog
 
 from gridwatch.config.model import CameraConfig, OnvifSource
 from gridwatch.domain import CameraState, Clock, Frame
+from gridwatch.ingest.activity import Attention
+from gridwatch.ingest.activity_gate import ActivityGate
 from gridwatch.ingest.continuity import continuous
-from gridwatch.ingest.decoding import Picture, PictureDecoder, VideoPacket
-from gridwatch.ingest.errors import CameraUnreachable, NoVideo, StreamEnded
+from gridwatch.ingest.decoding import Arrival, Picture, VideoPacket
+from gridwatch.ingest.errors import CameraUnreachable, IngestError, NoVideo, StreamEnded
+from gridwatch.ingest.looping import looped_packets
+from gridwatch.ingest.mjpeg import open_mjpeg
 from gridwatch.ingest.onvif import find_stream
 from gridwatch.ingest.recorded import open_recording, packets
 from gridwatch.ingest.rtsp import live_packets, open_stream
@@ -34,6 +38,8 @@ class Outlets:
     emit: Callable[[Frame], None]
     on_state: Callable[[CameraState, str], None]
     tally: ReaderTally
+    attention: Attention | None = None
+    """What comes back from whoever takes the frames; None: everything is decoded."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,14 +71,20 @@ class Session:
         """Read until the stream ends. Returns only when abandoned; otherwise raises IngestError."""
         source = self._camera.source
         if source.file is not None:
-            self._play(source.file)
+            self._play(source.file, loop=source.loop)
             return
         target = self._find()
         if target is None or self._abandoned.is_set():
             return
-        transport = source.transport
-        with open_stream(self._camera.id, target.url, target.credentials, transport, self._stall_seconds) as container:
+        with self._open(target) as container:
             self._pull(container, target.clock_offset_seconds)
+
+    def _open(self, target: _Target) -> av.container.InputContainer:
+        camera, source = self._camera.id, self._camera.source
+        if source.mjpeg is not None:
+            return open_mjpeg(camera, target.url, target.credentials, self._stall_seconds, source.tls_ca)
+        tls_ca = source.tls_ca if source.onvif is None else source.onvif.tls_ca
+        return open_stream(camera, target.url, target.credentials, source.transport, self._stall_seconds, tls_ca)
 
     def abandon(self) -> None:
         """Hand out nothing more; `read` returns as soon as the library lets it."""
@@ -90,11 +102,11 @@ class Session:
         if source.onvif is not None:
             return asyncio.run(self._ask(source.onvif))
         try:
-            url, credentials = split_credentials(source.rtsp or "")
+            url, credentials = split_credentials(source.rtsp or source.mjpeg or "")
         except ValueError:
             # `from None`: nothing that has seen the URL goes on.
             raise CameraUnreachable(
-                self._camera.id, "its rtsp URL has no host", "escape special characters of the password as %XX"
+                self._camera.id, "its URL has no host", "escape special characters of the password as %XX"
             ) from None
         return _Target(url=url, credentials=credentials, clock_offset_seconds=0.0)
 
@@ -114,44 +126,49 @@ class Session:
 
     def _pull(self, container: av.container.InputContainer, clock_offset_seconds: float) -> None:
         stream = container.streams.video[0]
-        decoder = PictureDecoder(stream, self._camera.analysis_fps, self._outlets.tally)
+        gate = self._gate(stream)
         self._opened()
         arriving = live_packets(self._camera.id, container, stream)
-        for packet in continuous(arriving, stream, self._outlets.tally):
-            if self._abandoned.is_set():
-                return
-            arrived_at = self._clock.now()
-            frames = decoder.decode(packet)
-            if frames:
-                self._heard()
-            sent_at = _sent_at(packet)
-            for picture in decoder.sample(packet, frames):
-                at = None if sent_at is None else sent_at + timedelta(seconds=picture.after_packet)
-                self._emit(picture, self._checked(stamp(at, arrived_at, clock_offset_seconds)))
+        try:
+            for packet in continuous(arriving, stream, self._outlets.tally):
+                if self._abandoned.is_set():
+                    return
+                arrival = Arrival(packet=packet, arrived_at=self._clock.now(), sent_at=_sent_at(packet))
+                self._take(gate, gate.feed(arrival), clock_offset_seconds)
+        except IngestError:
+            self._take(gate, gate.finish(), clock_offset_seconds)
+            raise
         if self._up:
             raise StreamEnded(self._camera.id, "the camera ended the stream", "it is tried again")
         raise NoVideo(self._camera.id, "the stream ended before its first picture", "check that its encoder is running")
 
-    def _play(self, path: Path) -> None:
-        """Play a recorded file at its own speed, once."""
+    def _play(self, path: Path, *, loop: bool) -> None:
+        """Play a recorded file at its own speed, once, or with `loop` again and again as one stream."""
         with open_recording(path, self._camera.id) as container:
             stream = container.streams.video[0]
-            decoder = PictureDecoder(stream, self._camera.analysis_fps, self._outlets.tally)
+            gate = self._gate(stream)
             self._opened()
             began, first = self._clock.monotonic(), None
-            for packet in packets(container, stream, path, self._camera.id):
+            for packet in (looped_packets if loop else packets)(container, stream, path, self._camera.id):
                 if packet.dts is not None and packet.time_base is not None:
                     at = float(packet.dts * packet.time_base)
                     first = at if first is None else first
                     self._abandoned.wait(max(0.0, at - first - (self._clock.monotonic() - began)))
                 if self._abandoned.is_set():
                     return
-                frames = decoder.decode(packet)
-                if frames:
-                    self._heard()
-                for picture in decoder.sample(packet, frames):
-                    self._emit(picture, stamp(None, self._clock.now(), 0.0))
+                self._take(gate, gate.feed(Arrival(packet=packet, arrived_at=self._clock.now())), 0.0)
         raise StreamEnded(self._camera.id, f"the recording {path.name} is over", "it is played again")
+
+    def _gate(self, stream: av.VideoStream) -> ActivityGate:
+        camera, outlets = self._camera, self._outlets
+        return ActivityGate(stream, camera.analysis_fps, outlets.tally, outlets.attention, camera.id)
+
+    def _take(self, gate: ActivityGate, pictures: Iterable[Picture], clock_offset_seconds: float) -> None:
+        for picture in pictures:
+            self._heard()
+            self._emit(picture, self._checked(stamp(picture.sent_at, picture.arrived_at, clock_offset_seconds)))
+        if gate.alive:
+            self._heard()
 
     def _opened(self) -> None:
         self._outlets.tally.connected()
@@ -169,7 +186,7 @@ class Session:
     def _emit(self, picture: Picture, times: Stamp) -> None:
         frame = Frame(
             camera=self._camera.id, index=self._emitted, pts=picture.time,
-            captured_at=times.captured_at, arrived_at=times.arrived_at, image=picture.image,
+            captured_at=times.captured_at, arrived_at=times.arrived_at, image=picture.image, quiet=picture.quiet,
         )  # fmt: skip
         with self._handing_out:
             if self._abandoned.is_set():

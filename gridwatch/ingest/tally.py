@@ -9,7 +9,11 @@ class TallySnapshot:
     """The counters at one moment. All but the clocks grow for the life of the reader."""
 
     decoded: int = 0
-    """Pictures decoded."""
+    """Pictures decoded, keyframes of an idle camera twice when it wakes."""
+    passed_over: int = 0
+    """Packets not decoded because nothing moved."""
+    wakes: int = 0
+    """Times an idle camera was decoded again from its last keyframe on."""
     emitted: int = 0
     """Frames handed on."""
     decode_errors: int = 0
@@ -43,6 +47,16 @@ class ReaderTally:
             self._now = replace(
                 now, bytes=now.bytes + size, decoded=now.decoded + decoded, decode_errors=now.decode_errors + errors
             )
+
+    def passed_over(self, packets: int) -> None:
+        """So many packets need not be decoded."""
+        with self._lock:
+            self._now = replace(self._now, passed_over=self._now.passed_over + packets)
+
+    def woke(self) -> None:
+        """Something may move."""
+        with self._lock:
+            self._now = replace(self._now, wakes=self._now.wakes + 1)
 
     def emitted(self) -> None:
         """One frame was handed on."""

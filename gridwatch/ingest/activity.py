@@ -1,0 +1,124 @@
+"""Whether anything moves, told from the sizes of packets alone, and what analysis says back. Nothing here decodes.
+
+A P picture holds what changed since the one before it: of a still scene it holds noise, and its size keeps to a level
+that depends on the encoder, the light and the bit rate wanted. `SizeWatch` learns that level and says when sizes leave
+it. It is meant to be early, not sure: what it cannot see (small and far, or under a rate control that trades quality
+for size) the next keyframe shows, and packets kept since the last one make sure that nothing is lost meanwhile.
+"""
+
+import math
+import threading
+from bisect import bisect_left, insort
+from collections import deque
+from dataclasses import dataclass
+from typing import Final
+
+from gridwatch.domain import Frame
+
+WINDOW_SECONDS: Final = 20.0
+"""How far back the level reaches; shorter than a motion gate remembers motion, so that it is learnt from stillness."""
+_MOST: Final = 512
+"""P pictures of the window at most, whatever the rate."""
+_LEAST: Final = 30
+"""P pictures without which there is no level yet."""
+_AFTER_KEY: Final = 3
+"""P pictures after a keyframe that tell nothing: they repair what coarser intra coding left."""
+_SPREAD_FLOOR: Final = 0.08
+"""Least spread of the logarithm of sizes: 8 %."""
+_Z_90: Final = 1.2816
+"""Standard normal quantile of 90 %."""
+_DRIFT: Final = 1.0
+_CLIP: Final = 4.0
+_ALARM: Final = 8.0
+"""CUSUM (Page 1954) of sizes in spreads above the level: less than `_DRIFT` is forgotten, `_CLIP` keeps one picture
+(an unmarked I picture, a burst of noise) from raising it alone, so at least three in succession do."""
+
+
+class SizeWatch:
+    """The running level of one stream's P pictures, scale-free. Deterministic. Not thread-safe.
+
+    Level and spread are the median and the distance from it to the 90 % quantile (of normally distributed logarithms,
+    1.28 standard deviations) over WINDOW_SECONDS: two outliers in ten pictures, such as every keyframe's aftermath or
+    the layers of a hierarchical GOP, belong to the spread. Pictures that rise are always learnt, so a new level (night,
+    another bit rate) is usual after half a window.
+    """
+
+    def __init__(self) -> None:
+        self._recent: deque[tuple[float, float]] = deque()
+        self._sorted: list[float] = []
+        self._sum = 0.0
+        self._since_key = 0
+
+    @property
+    def is_ready(self) -> bool:
+        """True once there is a level."""
+        return len(self._sorted) >= _LEAST
+
+    def key(self) -> None:
+        """A keyframe came."""
+        self._since_key = 0
+
+    def moves(self, size: int, time: float) -> bool:
+        """True when the P picture of `size` bytes at stream time `time` makes it likely that something moves."""
+        self._since_key += 1
+        if self._since_key <= _AFTER_KEY:
+            return False
+        value = math.log(max(1, size))
+        alarm = self.is_ready and self._exceeds(value)
+        self._learn(value, time)
+        return alarm
+
+    def _exceeds(self, value: float) -> bool:
+        last = len(self._sorted) - 1
+        level = self._sorted[last // 2]
+        spread = max(_SPREAD_FLOOR, (self._sorted[round(last * 0.9)] - level) / _Z_90)
+        self._sum = max(0.0, self._sum + min(_CLIP, (value - level) / spread) - _DRIFT)
+        if self._sum < _ALARM:
+            return False
+        self._sum = 0.0
+        return True
+
+    def _learn(self, value: float, time: float) -> None:
+        insort(self._sorted, value)
+        self._recent.append((time, value))
+        while len(self._recent) > _MOST or not 0.0 <= time - self._recent[0][0] <= WINDOW_SECONDS:
+            del self._sorted[bisect_left(self._sorted, self._recent.popleft()[1])]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Look:
+    """What analysis said of the latest frame it has finished."""
+
+    index: int
+    """Of that frame; all before it are finished or dropped."""
+    idle: bool
+    """True when pictures may be left out until something moves."""
+
+
+class Attention:
+    """The way back from the analysis of one camera to its reader: whether it needs every picture. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._look: Look | None = None
+
+    def looked(self, frame: Frame, *, idle: bool) -> None:
+        """Analysis of `frame` is over. `idle`: nothing moves in it or did lately, nothing is tracked, nothing open."""
+        with self._changed:
+            self._look = Look(index=frame.index, idle=idle)
+            self._changed.notify_all()
+
+    def latest(self) -> Look | None:
+        """The latest; None before the first."""
+        with self._changed:
+            return self._look
+
+    def wait(self, index: int, seconds: float) -> bool:
+        """Wait until frame `index` is finished; False when it was not after `seconds`."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._look is not None and self._look.index >= index, seconds)
+
+    def forget(self) -> None:
+        """A new connection begins."""
+        with self._changed:
+            self._look = None

@@ -1,0 +1,208 @@
+"""The gate in the compressed domain: an idle camera is demuxed, and decoded at a keyframe now and then.
+
+    awake --- analysis says idle, sizes are calm ---> asleep: packets are kept, undecoded
+      ^                                                 |  every KEY_SECONDS a keyframe is decoded alone and handed out;
+      |                                                 |  what came before it is let go once analysis finds it idle too
+      +--- sizes rise, analysis wants more, a hole, ----+
+           the packets kept grow too long or too many:
+           everything since that keyframe is decoded, in order
+
+So what wakes a camera late loses nothing: the pictures between the last one known to be idle and now are handed out as
+if they had been decoded all along, at the same places of the sampling grid, only later. They go out as fast as analysis
+takes them, so that no queue behind drops them.
+"""
+
+from collections import deque
+from collections.abc import Generator, Iterator
+from dataclasses import replace
+from enum import StrEnum
+from typing import Final
+
+import av
+import structlog
+
+from gridwatch.ingest.activity import Attention, Look, SizeWatch
+from gridwatch.ingest.decoding import Arrival, Picture, PictureDecoder, VideoPacket
+from gridwatch.ingest.tally import ReaderTally
+
+log = structlog.get_logger(__name__)
+
+KEY_SECONDS: Final = 8.0
+"""Between two keyframes decoded of an idle camera, at least. A motion gate looks every 10 s however still it is."""
+CALM_SECONDS: Final = 3.0
+"""Awake this long after sizes rose, whatever analysis says."""
+LONGEST_SECONDS: Final = 30.0
+"""Without a usable keyframe for this long, everything is decoded."""
+HOLE_SECONDS: Final = 2.0
+"""A longer step between pictures is a hole in the stream, or a jump of its clock."""
+KEPT_BYTES: Final = 8 * 1024 * 1024
+"""Packets kept of one camera: 30 s at 2 Mbit/s. Beyond, everything is decoded as it comes."""
+_LEAST_FPS: Final = 1.0
+"""Cameras analysed less often are decoded always: between two of their pictures anything may have come and gone."""
+_IN_FLIGHT: Final = 2
+"""Frames handed out of what was kept that analysis has not finished: as many as may wait there."""
+_PATIENCE_SECONDS: Final = 2.0
+"""How long a frame handed out at the end of a stream is waited for."""
+
+
+class Wake(StrEnum):
+    """Why an idle camera is decoded again."""
+
+    SIZES = "sizes"  # packets are larger than they were
+    ANALYSIS = "analysis"  # a keyframe differed, or something in it is to be followed
+    DAMAGE = "damage"  # a keyframe cannot be decoded
+    HOLE = "hole"  # pictures are missing, or the stream's clock jumped
+    LONG = "long"  # LONGEST_SECONDS or KEPT_BYTES without a keyframe
+    END = "end"  # the stream is over
+
+
+class ActivityGate:
+    """Feeds the decoder of one connection with what is worth decoding. Not thread-safe."""
+
+    def __init__(
+        self, stream: av.VideoStream, fps: float, tally: ReaderTally, attention: Attention | None, name: str
+    ) -> None:
+        """`stream` must not have decoded anything yet; without `attention` all is decoded. `name` is for the log."""
+        self.alive = False
+        """True when the latest packet gave a picture, or was not needed."""
+        self._decoder = PictureDecoder(stream, fps, tally)
+        self._tally = tally
+        self._attention = attention if fps >= _LEAST_FPS else None
+        if attention is not None:
+            attention.forget()
+        self._name = name
+        self._sizes = SizeWatch()
+        self._kept: deque[Arrival] = deque()
+        self._kept_bytes = 0
+        self._asleep = False
+        self._behind = False
+        """Awake, with packets kept from before."""
+        self._handed_out = 0
+        self._handed_out_to = 0.0
+        """Stream time of the latest picture handed out."""
+        self._latest: float | None = None
+        """PTS in seconds of the latest picture in order of presentation; None while they are not known."""
+        self._key_at = self._risen_at = float("-inf")
+
+    def feed(self, arrival: Arrival) -> Iterator[Picture]:
+        """The pictures to analyse now, in order. Take all of them before the next packet; an empty one is the last.
+
+        Blocks for the last one only, while analysis catches up.
+        """
+        self.alive = False
+        packet = arrival.packet
+        self._tally.packet(size=packet.size, decoded=0, errors=0)
+        wake = self._watch(packet) if self._attention is not None else None
+        self._kept.append(arrival)
+        self._kept_bytes += packet.size
+        if self._asleep:
+            wake = wake or self._wanted()
+            if wake is None and packet.is_keyframe and self._pts(packet) - self._key_at >= KEY_SECONDS:
+                wake = yield from self._look_at_key()
+            if wake is not None:
+                self._wake(wake)
+        if not self._asleep:
+            yield from self._decode_kept()
+            if self._may_sleep():
+                self._asleep, self._key_at = True, self._latest or 0.0
+        if packet.size == 0:
+            yield from self.finish()
+        self.alive = self.alive or self._asleep or self._behind
+
+    def finish(self) -> Iterator[Picture]:
+        """No packet will follow: what was kept, as fast as analysis takes it."""
+        if self._asleep:
+            self._wake(Wake.END)
+        while self._kept:
+            yield from self._decode_kept()
+            if self._kept and self._attention is not None:
+                # Nothing more comes in, so waiting for analysis holds nothing up.
+                self._behind = self._attention.wait(self._handed_out - _IN_FLIGHT, _PATIENCE_SECONDS)
+
+    def _watch(self, packet: VideoPacket) -> Wake | None:
+        """Learn from a packet; what would wake a sleeping camera."""
+        if packet.size == 0:
+            return Wake.END
+        if packet.pts is None:
+            self._latest = None
+            return Wake.HOLE
+        at, latest = self._pts(packet), self._latest
+        if packet.is_keyframe:
+            self._sizes.key()
+        if latest is None or abs(at - latest) > HOLE_SECONDS:
+            self._latest = at
+            return Wake.HOLE
+        if at > latest:  # others are B pictures, which show nothing that a P picture has not shown
+            self._latest = at
+            if not packet.is_keyframe and self._sizes.moves(packet.size, at):
+                self._risen_at = at
+                return Wake.SIZES
+        if at - self._key_at > LONGEST_SECONDS or self._kept_bytes > KEPT_BYTES:
+            return Wake.LONG
+        return None
+
+    def _wanted(self) -> Wake | None:
+        """Whether analysis, having seen all that was handed out, wants more."""
+        look = self._seen_all()
+        return Wake.ANALYSIS if look is not None and not look.idle else None
+
+    def _may_sleep(self) -> bool:
+        if self._attention is None or self._kept or self._latest is None or not self._sizes.is_ready:
+            return False
+        look = self._seen_all()
+        return look is not None and look.idle and abs(self._latest - self._risen_at) > CALM_SECONDS
+
+    def _seen_all(self) -> Look | None:
+        """What analysis says, once it has finished all that was handed out."""
+        look = None if self._attention is None else self._attention.latest()
+        return look if look is not None and look.index >= self._handed_out - 1 else None
+
+    def _look_at_key(self) -> Generator[Picture, None, Wake | None]:
+        """Hand out the keyframe that came last, and let go what came before it: analysis found the one before idle."""
+        if self._seen_all() is None:
+            return None
+        arrival = self._kept[-1]
+        frame = self._decoder.decode_alone(arrival.packet)
+        if frame is None:
+            return Wake.DAMAGE
+        self._kept.pop()
+        for one in self._kept:
+            self._decoder.pass_over(one.packet)
+        self._tally.passed_over(len(self._kept))
+        self._kept.clear()
+        self._kept.append(arrival)
+        self._kept_bytes = arrival.packet.size
+        self._key_at = self._pts(arrival.packet)
+        for picture in self._decoder.sample(arrival, [frame]):
+            quiet = picture.time - self._handed_out_to
+            yield self._hand_out(replace(picture, quiet=quiet))
+        return None
+
+    def _wake(self, why: Wake) -> None:
+        log.debug("camera_wakes", camera=self._name, why=why, packets=len(self._kept))
+        self._tally.woke()
+        self._asleep, self._behind = False, True
+
+    def _decode_kept(self) -> Iterator[Picture]:
+        """Decode what was kept; while behind, only as fast as analysis takes it."""
+        while self._kept and (not self._behind or self._has_room() or self._kept_bytes > KEPT_BYTES):
+            arrival = self._kept.popleft()
+            self._kept_bytes -= arrival.packet.size
+            frames = self._decoder.decode(arrival.packet)
+            self.alive = self.alive or bool(frames)
+            for picture in self._decoder.sample(arrival, frames):
+                yield self._hand_out(picture)
+        self._behind = self._behind and bool(self._kept)
+
+    def _has_room(self) -> bool:
+        look = None if self._attention is None else self._attention.latest()
+        return self._handed_out - (0 if look is None else look.index + 1) < _IN_FLIGHT
+
+    def _hand_out(self, picture: Picture) -> Picture:
+        self._handed_out += 1
+        self._handed_out_to = picture.time
+        return picture
+
+    @staticmethod
+    def _pts(packet: VideoPacket) -> float:
+        return float((packet.pts or 0) * (packet.time_base or 0))
