@@ -23,8 +23,7 @@ from gridwatch.domain import Clock, SitePath, UsageError
 from gridwatch.ingest.discovery import MAX_TRIES, PORTS, Finding, Survey
 from gridwatch.ingest.discovery_targets import Target, distinct, expand_network, parse_target, read_targets
 from gridwatch.ingest.discovery_ws import probe
-from gridwatch.ingest.onvif import choose_profile
-from gridwatch.ingest.onvif_media import plain
+from gridwatch.ingest.onvif_media import choose_profile, plain
 from gridwatch.ingest.urls import Credentials
 
 CLOCK_WARNING_SECONDS = 2.0

@@ -8,7 +8,8 @@ import yaml
 
 from gridwatch.domain import SitePath
 from gridwatch.ingest.discovery import Finding
-from gridwatch.ingest.onvif import DeviceDescription, VideoProfile, choose_profile
+from gridwatch.ingest.onvif import DeviceDescription
+from gridwatch.ingest.onvif_media import VideoProfile, choose_profile
 from gridwatch.ingest.urls import Credentials
 
 PASSWORD_VARIABLE = "GRIDWATCH_CAMERA_PASSWORD"  # noqa: S105 - the name of it

@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gridwatch.config.document import Document, plain_message, read_document, validation_problems
 from gridwatch.config.grids import read_grids
-from gridwatch.config.model import CameraConfig, Deployment, LineCrossingRule
+from gridwatch.config.model import CameraConfig, CameraSource, Deployment, LineCrossingRule
 from gridwatch.config.problems import ConfigError, Location, Problem, nearest
 from gridwatch.domain import Grid, Position, SitePath, SiteRecord
 
@@ -113,12 +113,7 @@ def _resolve(deployment: Deployment, base: Path, environment: Environment) -> De
     database = services.database.model_copy(update={"dsn": environment.dsn}) if environment.dsn else services.database
     data_dir = (base / (environment.data_dir or services.data_dir)).resolve()
     cameras = tuple(
-        camera.model_copy(
-            update={"source": camera.source.model_copy(update={"file": (base / camera.source.file).resolve()})}
-        )
-        if camera.source.file is not None
-        else camera
-        for camera in deployment.cameras
+        camera.model_copy(update={"source": _resolve_source(camera.source, base)}) for camera in deployment.cameras
     )
     detector = deployment.detector
     if detector.weights is not None:
@@ -131,6 +126,14 @@ def _resolve(deployment: Deployment, base: Path, environment: Environment) -> De
             "services": services.model_copy(update={"broker": broker, "database": database, "data_dir": data_dir}),
         }
     )
+
+
+def _resolve_source(source: CameraSource, base: Path) -> CameraSource:
+    paths = {name: (base / path).resolve() for name, path in (("file", source.file), ("tls_ca", source.tls_ca)) if path}
+    onvif = source.onvif
+    if onvif is not None and onvif.tls_ca is not None:
+        onvif = onvif.model_copy(update={"tls_ca": (base / onvif.tls_ca).resolve()})
+    return source.model_copy(update={**paths, "onvif": onvif})
 
 
 def _cross_check(document: Document, deployment: Deployment) -> Iterator[Problem]:
@@ -148,8 +151,7 @@ def _cross_check(document: Document, deployment: Deployment) -> Iterator[Problem
         if str(camera.site_path) not in known_sites:
             message = f"no site {camera.site!r} in the tree{nearest(camera.site, known_sites)}"
             yield document.problem((*here, "site"), message)
-        if camera.source.file is not None and not camera.source.file.is_file():
-            yield document.problem((*here, "source", "file"), f"no such file: {camera.source.file}")
+        yield from _check_files(document, (*here, "source"), camera.source)
         yield from _check_rules(document, here, camera)
 
 
@@ -167,6 +169,18 @@ def _check_sites(document: Document, deployment: Deployment) -> Iterator[Problem
                 message = f"checkpoint {checkpoint.id!r} is defined twice under {substation.id!r}"
                 yield document.problem((*here, "checkpoints", number, "id"), message)
             below.add(checkpoint.id)
+
+
+def _check_files(document: Document, source_at: Location, source: CameraSource) -> Iterator[Problem]:
+    """The files of a source are there."""
+    files: tuple[tuple[Location, Path | None], ...] = (
+        (("file",), source.file),
+        (("tls_ca",), source.tls_ca),
+        (("onvif", "tls_ca"), source.onvif.tls_ca if source.onvif else None),
+    )
+    for place, path in files:
+        if path is not None and not path.is_file():
+            yield document.problem((*source_at, *place), f"no such file: {path}")
 
 
 def _check_rules(document: Document, camera_at: Location, camera: CameraConfig) -> Iterator[Problem]:

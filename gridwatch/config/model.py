@@ -64,21 +64,35 @@ class OnvifSource(Section):
     password: SecretStr | None = None
     profile: str | None = None
     """Token or name of the media profile to analyse; None: the smallest H.264 or H.265 one at least 640 wide."""
+    tls_ca: Path | None = None
+    """PEM certificates that must have signed the camera's, for https and rtsps; None: any is taken, since cameras sign
+    their own. Relative to the YAML file."""
 
 
 class CameraSource(Section):
-    """Exactly one of ONVIF, RTSP or a recorded file."""
+    """Exactly one of ONVIF, RTSP, motion JPEG over HTTP, or a recorded file."""
 
     onvif: OnvifSource | None = None
     rtsp: Annotated[str, Field(pattern=r"^rtsps?://")] | None = None
+    mjpeg: Annotated[str, Field(pattern=r"^https?://")] | None = None
+    """`multipart/x-mixed-replace` over HTTP, for cameras without RTSP."""
     file: Path | None = None
+    loop: bool = False
+    """Play the file again and again as one stream that does not end."""
     transport: Literal["auto", "tcp", "udp"] = "auto"
     """How RTP comes; auto: over TCP, and over UDP from a camera that refuses TCP."""
 
+    tls_ca: Path | None = None
+    """As in `onvif`, for rtsps and for https of mjpeg."""
+
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
-        if sum(value is not None for value in (self.onvif, self.rtsp, self.file)) != 1:
-            raise ValueError("give exactly one of onvif, rtsp or file")
+        if sum(value is not None for value in (self.onvif, self.rtsp, self.mjpeg, self.file)) != 1:
+            raise ValueError("give exactly one of onvif, rtsp, mjpeg or file")
+        if self.loop and self.file is None:
+            raise ValueError("loop is for a file")
+        if self.tls_ca is not None and not (self.rtsp or self.mjpeg or "").startswith(("rtsps:", "https:")):
+            raise ValueError("tls_ca is for an rtsps or https address; a camera found by onvif has it under onvif")
         return self
 
 

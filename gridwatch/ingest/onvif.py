@@ -113,7 +113,7 @@ class Device:
         self._camera_id = camera_id
         self._told_origin: tuple[str, str, int] | None = None
         """Where the device believes its device service to be: its name for the place that we dialled."""
-        self.client = OnvifClient(camera_id, self.where, self.credentials, stack)
+        self.client = OnvifClient(camera_id, self.where, self.credentials, stack, source.tls_ca)
 
     async def clock_offset(self, clock: Clock) -> float:
         """The camera's clock minus ours in seconds; kept for the time in our credentials. 0 when it has no clock."""

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import re
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import timedelta
@@ -50,8 +51,16 @@ class OnvifClient:
     without: never both at once, which some devices refuse.
     """
 
-    def __init__(self, camera_id: str, where: str, credentials: Credentials | None, stack: AsyncExitStack) -> None:
-        """`where` is how messages name the device."""
+    def __init__(
+        self,
+        camera_id: str,
+        where: str,
+        credentials: Credentials | None,
+        stack: AsyncExitStack,
+        tls_ca: Path | None = None,
+    ) -> None:
+        """`where` is how messages name the device; `tls_ca` as in `rtsp.open_stream`."""
+        self._tls_ca = tls_ca
         self._camera_id = camera_id
         self._where = where
         self._credentials = credentials
@@ -120,8 +129,9 @@ class OnvifClient:
         )
         self._stack.push_async_callback(service.close)
         # Cameras sign their own certificates.
+        tls = insecure if self._tls_ca is None else self._demanding(self._tls_ca)
         session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=insecure),
+            connector=aiohttp.TCPConnector(ssl=tls),
             middlewares=(self._refuse, *self._digest()),
             response_class=_BoundedResponse,
         )
@@ -129,6 +139,13 @@ class OnvifClient:
         service.transport.session = session
         await service.setup()
         return service
+
+    def _demanding(self, tls_ca: Path) -> ssl.SSLContext:
+        try:
+            return ssl.create_default_context(cafile=tls_ca)
+        except OSError as error:
+            problem = f"{tls_ca} cannot be read as certificates ({error.strerror or type(error).__name__})"
+            raise CameraUnreachable(self._camera_id, problem, "give tls_ca a PEM file") from error
 
     def _digest(self) -> tuple[aiohttp.DigestAuthMiddleware, ...]:
         if self._credentials is None or ":" in self._credentials.username:  # which HTTP does not allow

@@ -1,6 +1,7 @@
 """Opens RTSP streams with PyAV and turns its errors into ours, without the URL they carry."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Literal, TypeAlias
 
 import av
@@ -28,27 +29,39 @@ _TRANSPORTS: Mapping[Transport, dict[str, str]] = {
 
 
 def open_stream(
-    camera: str, url: str, credentials: Credentials | None, transport: Transport, read_seconds: float
+    camera: str,
+    url: str,
+    credentials: Credentials | None,
+    transport: Transport,
+    read_seconds: float,
+    tls_ca: Path | None = None,
 ) -> av.container.InputContainer:
     """Connect to `url`, which has no user information, and play. Blocks up to 4 x OPEN_SECONDS; the caller closes.
 
     `read_seconds` is how long a later read may wait. It is no less than what counts as a stall: a read broken off in
-    the middle of a packet that the network was merely slow to bring loses FFmpeg's place in the connection.
+    the middle of a packet that the network was merely slow to bring loses FFmpeg's place in the connection. With
+    `tls_ca`, an rtsps camera must show a certificate signed by one in that PEM file, and for its host; without, any is
+    taken, since cameras sign their own.
     Raises CameraRefused, CameraUnreachable or NoVideo.
     """
     secret_url = with_credentials(url, credentials)
-    options = {**_COMMON, **_TRANSPORTS[transport]}
+    options = {**_COMMON, **_TRANSPORTS[transport], **tls_options(tls_ca)}
     try:
         container = av.open(secret_url, options={**options, **_FAST}, timeout=(OPEN_SECONDS, read_seconds))
         if not _has_video(container):
             container.close()
             container = av.open(secret_url, options=options, timeout=(OPEN_SECONDS, read_seconds))
     except av.FFmpegError as error:
-        raise _why_not(camera, url, error) from _without_url(error)
+        raise _why_not(camera, url, error) from without_url(error)
     if not _has_video(container):
         container.close()
         raise NoVideo(camera, f"{endpoint(url)} offers no video we can decode", "set it to H.264 or H.265")
     return container
+
+
+def tls_options(tls_ca: Path | None) -> dict[str, str]:
+    """FFmpeg's options to demand a certificate signed by one in `tls_ca`; none, as it then takes any."""
+    return {} if tls_ca is None else {"tls_verify": "1", "ca_file": str(tls_ca)}
 
 
 def live_packets(camera: str, container: av.container.InputContainer, stream: av.VideoStream) -> Iterator[VideoPacket]:
@@ -60,11 +73,11 @@ def live_packets(camera: str, container: av.container.InputContainer, stream: av
     try:
         yield from container.demux(stream)
     except av.error.ExitError as error:
-        raise stalled(camera, float(container.read_timeout or 0)) from _without_url(error)
+        raise stalled(camera, float(container.read_timeout or 0)) from without_url(error)
     except av.FFmpegError as error:
         raise StreamEnded(
             camera, f"the connection broke ({error.strerror})", "it is tried again; check the network if it repeats"
-        ) from _without_url(error)
+        ) from without_url(error)
 
 
 def stalled(camera: str, seconds: float) -> StreamStalled:
@@ -102,7 +115,7 @@ def _why_not(camera: str, url: str, error: av.FFmpegError) -> IngestError:
             return CameraUnreachable(camera, f"cannot connect to {where} ({error.strerror})", remedy)
 
 
-def _without_url(error: av.FFmpegError) -> av.FFmpegError:
+def without_url(error: av.FFmpegError) -> av.FFmpegError:
     """`error` without the URL that PyAV adds as its file name, credentials and all, nor FFmpeg's last log line."""
     error.args = error.args[:2]
     return error

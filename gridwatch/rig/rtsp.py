@@ -23,7 +23,7 @@ _REASONS = {
     200: "OK", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found", 454: "Session Not Found",
     455: "Method Not Valid in This State", 461: "Unsupported Transport", 501: "Not Implemented",
 }  # fmt: skip
-_TARGET = re.compile(r"rtsp://[^/]+/([^/?]+)(?:/track1)?/?(?:\?.*)?", re.IGNORECASE)
+_TARGET = re.compile(r"rtsps?://[^/]+/([^/?]+)(?:/track1)?/?(?:\?.*)?", re.IGNORECASE)
 _PUBLIC = "OPTIONS, DESCRIBE, SETUP, PLAY, GET_PARAMETER, TEARDOWN"
 
 

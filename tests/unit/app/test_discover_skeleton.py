@@ -10,7 +10,8 @@ from gridwatch.config.document import read_document
 from gridwatch.config.model import CameraConfig
 from gridwatch.domain import SitePath
 from gridwatch.ingest.discovery import Finding
-from gridwatch.ingest.onvif import DeviceDescription, VideoProfile
+from gridwatch.ingest.onvif import DeviceDescription
+from gridwatch.ingest.onvif_media import VideoProfile
 from gridwatch.ingest.urls import Credentials
 
 SITE = SitePath.parse("harbour/north")
