@@ -166,8 +166,8 @@ def canned_devices(refusals: list[str]) -> Iterator[Serve]:
                     self.send_response(401)
                     self.send_header("WWW-Authenticate", f'Digest realm="{REALM}", nonce="{NONCE}"')
                     self.send_header("Content-Length", "0")
+                    refusals.append(name)  # before the client can have heard of it
                     self.end_headers()
-                    refusals.append(name)
                     return
                 assert digest is None or b"UsernameToken" not in request
                 answer = answers.get(name, answers.get("*", fault("ter:ActionNotSupported", f"no {name}", 500)))
