@@ -146,6 +146,12 @@ async def test_times_that_cannot_be_read_cost_no_event(serve: Serve, times: tupl
     assert len(out.events) == 1
 
 
+async def test_a_message_whose_time_is_none_costs_no_event(serve: Serve) -> None:
+    odd = notification("tns1:RuleEngine/LineDetector/Crossed", attributes='UtcTime="yesterday"')
+    out, _ = await hear(serve(device(PullMessages=pulled(odd, crossing()))))
+    assert len(out.events) == 2
+
+
 async def test_an_answer_without_end_is_cut_off(serve: Serve) -> None:
     error = await fail(serve(device(PullMessages=Canned(pulled(crossing()).body + " " * MAX_ANSWER_BYTES))))
     assert isinstance(error, CameraUnreachable)
