@@ -36,6 +36,18 @@ class Likeness:
     """Finest detail over what is usual, median over the textured cells."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Steady:
+    """The edges that belong to the scene."""
+
+    cosine: Plane
+    sine: Plane
+    total: float
+    """Sum of their strengths."""
+    textured: npt.NDArray[np.bool_]
+    """Cells with enough of them."""
+
+
 class SceneReference:
     """Learns a scene and compares pictures with it. Not thread-safe; deterministic."""
 
@@ -48,7 +60,7 @@ class SceneReference:
         self._began = 0.0
         self._updated = 0.0
         self._mean: Measures | None = None
-        self._steady: Plane | None = None
+        self._steady: _Steady | None = None
 
     def compare(self, now: Measures, time: float) -> Likeness | None:
         """None while it is still learning, or when the scene has too little to compare."""
@@ -58,16 +70,14 @@ class SceneReference:
         if not self._has_learned(time):
             return None
         if self._steady is None:
-            strength = np.hypot(mean.cosine, mean.sine)
-            self._steady = np.where(strength > _STEADY, strength, np.float32(0))
-        steady, total = self._steady, float(self._steady.sum())
-        if total < _FEW * steady.size:
+            self._steady = _steady_edges(mean)
+        steady = self._steady
+        if steady.total < _FEW * mean.cosine.size:
             return None
-        agreement = mean.cosine * now.cosine + mean.sine * now.sine
-        same = float(agreement[steady > 0].sum()) / total
-        textured = cells_of(steady, mean.edges) > _TEXTURED
-        fine = float(np.median(now.fine[textured] / np.maximum(mean.fine[textured], 1e-4))) if textured.any() else 1.0
-        return Likeness(same=same, edges=float(now.edges.sum()) / float(mean.edges.sum()), fine=fine)
+        same = float(np.vdot(steady.cosine, now.cosine) + np.vdot(steady.sine, now.sine)) / steady.total
+        fine = now.fine[steady.textured] / np.maximum(mean.fine[steady.textured], 1e-4)
+        edges = float(now.edges.sum()) / float(mean.edges.sum())
+        return Likeness(same=same, edges=edges, fine=float(np.median(fine)) if fine.size else 1.0)
 
     def shift(self, now: Measures) -> tuple[float, float, float]:
         """How far the scene moved in the picture, as shares of its width and height, and the agreement after it (0..1).
@@ -112,6 +122,16 @@ class SceneReference:
 
     def _has_learned(self, time: float) -> bool:
         return self._pictures >= _LEARN_PICTURES and time - self._began >= _LEARN_SECONDS
+
+
+def _steady_edges(mean: Measures) -> _Steady:
+    strength = np.hypot(mean.cosine, mean.sine)
+    steady = strength > _STEADY
+    return _Steady(
+        cosine=np.where(steady, mean.cosine, np.float32(0)), sine=np.where(steady, mean.sine, np.float32(0)),
+        total=float(strength[steady].sum()),
+        textured=cells_of(np.where(steady, strength, np.float32(0)), mean.edges) > _TEXTURED,
+    )  # fmt: skip
 
 
 def _copy(now: Measures) -> Measures:
