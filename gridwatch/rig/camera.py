@@ -6,6 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from gridwatch.config.model import IDENTIFIER
+from gridwatch.domain import Position
 from gridwatch.rig.clip import Clip
 from gridwatch.rig.errors import RigSetupError
 
@@ -71,6 +72,8 @@ class Channel:
         self.fault = Fault.NONE
         self.clock_step_seconds = 0.0
         """How far its clock was set ahead of where it was; any thread may set it."""
+        self.position: Position | None = None
+        """Where its receiver says that it is; None: it has no receiver. Any thread may set it."""
 
     @property
     def clock_skew_seconds(self) -> float:

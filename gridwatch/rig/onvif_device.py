@@ -54,6 +54,11 @@ class _Call:
     rtsp_url: str
 
 
+def _get_geo_location(call: _Call) -> str | Fault:
+    place = call.channel.position
+    return messages.NOT_SUPPORTED if place is None else messages.geo_locations(place)
+
+
 def _get_profile(call: _Call) -> str | Fault:
     return messages.profile(call.channel.clip) if _profile_exists(call) else messages.NO_PROFILE
 
@@ -87,6 +92,7 @@ _PUBLIC: Mapping[str, Callable[[_Call], str | Fault]] = {
 """Actions of access class PRE_AUTH (ONVIF Core, 5.9.4.3): they need no credentials."""
 _PROTECTED: Mapping[str, Callable[[_Call], str | Fault]] = {
     f"{{{DEVICE_NS}}}GetDeviceInformation": lambda call: messages.device_information(call.channel.camera.id),
+    f"{{{DEVICE_NS}}}GetGeoLocation": _get_geo_location,
     f"{{{DEVICE_NS}}}GetScopes": lambda call: messages.scopes(call.channel.camera.id),
     f"{{{DEVICE_NS}}}GetNetworkInterfaces": lambda call: messages.network_interfaces(call.channel.camera.id),
     f"{{{MEDIA_NS}}}GetProfiles": _get_profiles,

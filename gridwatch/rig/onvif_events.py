@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from types import MappingProxyType
 from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape, quoteattr
 
@@ -23,6 +24,7 @@ _NAMESPACES = (
     f'xmlns:tev="{EVENTS_NS}" xmlns:wsnt="{SUBSCRIPTIONS_NS}" xmlns:wsa5="http://www.w3.org/2005/08/addressing" '
     'xmlns:wstop="http://docs.oasis-open.org/wsn/t-1" xmlns:tns1="http://www.onvif.org/ver10/topics"'
 )
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 _CONCRETE = "http://docs.oasis-open.org/wsn/t-1/TopicExpression/Concrete"
 _DURATION = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?")
 _UNKNOWN = Fault(
@@ -54,6 +56,8 @@ class Emission:
     operation: PropertyOperation | None
     """None for a message that tells of no property, such as `LineDetector/Crossed`."""
     utc_time: datetime
+    elements: Mapping[str, str] = field(default_factory=dict)
+    """More data: XML by name."""
 
     @property
     def property_key(self) -> tuple[str, ...]:
@@ -66,7 +70,7 @@ class Emission:
         return (
             f'<wsnt:NotificationMessage><wsnt:Topic Dialect="{_CONCRETE}">{escape(self.topic)}</wsnt:Topic>'
             f'<wsnt:Message><tt:Message UtcTime="{_time(self.utc_time)}"{told}>'
-            f"{_items('Source', self.source)}{_items('Key', self.key)}{_items('Data', self.data)}"
+            f"{_items('Source', self.source)}{_items('Key', self.key)}{_items('Data', self.data, self.elements)}"
             "</tt:Message></wsnt:Message></wsnt:NotificationMessage>"
         )
 
@@ -240,9 +244,12 @@ def _event_properties(topics: list[str]) -> str:
     )
 
 
-def _items(group: str, items: Mapping[str, str]) -> str:
+def _items(group: str, items: Mapping[str, str], elements: Mapping[str, str] = _NOTHING) -> str:
     listed = "".join(
         f"<tt:SimpleItem Name={quoteattr(name)} Value={quoteattr(value)}/>" for name, value in items.items()
+    )
+    listed += "".join(
+        f"<tt:ElementItem Name={quoteattr(name)}>{inside}</tt:ElementItem>" for name, inside in elements.items()
     )
     return f"<tt:{group}>{listed}</tt:{group}>" if listed or group != "Key" else ""
 

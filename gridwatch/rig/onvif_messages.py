@@ -7,6 +7,7 @@ from hashlib import sha256
 from xml.sax.saxutils import escape
 
 import gridwatch
+from gridwatch.domain import Position
 from gridwatch.rig.clip import Clip
 
 DEVICE_NS = "http://www.onvif.org/ver10/device/wsdl"
@@ -112,6 +113,19 @@ def device_information(camera_id: str) -> str:
         f"<tds:FirmwareVersion>{gridwatch.__version__}</tds:FirmwareVersion>"
         f"<tds:SerialNumber>{escape(camera_id)}</tds:SerialNumber><tds:HardwareId>rig</tds:HardwareId>"
         "</tds:GetDeviceInformationResponse>"
+    )
+
+
+def geo_location(place: Position) -> str:
+    """A tt:GeoLocation (common.xsd)."""
+    return f'<tt:GeoLocation lon="{place.lon}" lat="{place.lat}"/>'
+
+
+def geo_locations(place: Position) -> str:
+    """Answer to GetGeoLocation: the device itself, by its own receiver."""
+    return (
+        '<tds:GetGeoLocationResponse><tds:Location Entity="Device" Fixed="true" AutoGeo="true">'
+        f"{geo_location(place)}</tds:Location></tds:GetGeoLocationResponse>"
     )
 
 

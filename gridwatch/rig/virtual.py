@@ -12,12 +12,13 @@ from typing import Self
 
 import structlog
 
-from gridwatch.domain import Clock, GridwatchError, SystemClock
+from gridwatch.domain import Clock, GridwatchError, Position, SystemClock
 from gridwatch.rig.camera import Channel, Fault, VirtualCamera
 from gridwatch.rig.clip import Clip
 from gridwatch.rig.errors import RigError, RigSetupError
 from gridwatch.rig.onvif_device import DEVICE_PATH, OnvifDevice
 from gridwatch.rig.onvif_events import Emission, PropertyOperation
+from gridwatch.rig.onvif_messages import geo_location
 from gridwatch.rig.rtsp import RtspLimits, RtspServer, RtspStats
 from gridwatch.rig.ws_discovery import DiscoveryResponder
 
@@ -128,10 +129,23 @@ class Rig:
 
         `utc_time` defaults to now by the camera's clock. The state of a property is told to later subscribers too.
         """
-        skew = timedelta(seconds=self._channels[camera_id].clock_skew_seconds)
         emission = Emission(
             topic=topic, source=dict(source), key=dict(key), data=dict(data), operation=operation,
-            utc_time=utc_time or self._clock.now() + skew,
+            utc_time=utc_time or self._time_at(camera_id),
+        )  # fmt: skip
+        self._in_loop(self._devices[camera_id].events.emit, emission)
+
+    def set_position(self, camera_id: str, lon: float, lat: float) -> None:
+        """Let the camera's receiver know where it is: GetGeoLocation says so, and an event tells the subscribers.
+
+        Before the first call the camera has no receiver, and no GetGeoLocation.
+        """
+        place = Position(lon=lon, lat=lat)
+        self._channels[camera_id].position = place
+        emission = Emission(
+            topic="tns1:Monitoring/GeoLocation", source={"Token": "receiver"}, key={}, data={},
+            elements={"CurrentLocation": geo_location(place)}, operation=PropertyOperation.CHANGED,
+            utc_time=self._time_at(camera_id),
         )  # fmt: skip
         self._in_loop(self._devices[camera_id].events.emit, emission)
 
@@ -152,6 +166,10 @@ class Rig:
         """How many event subscriptions the camera has, and how many it ever had; a moment may pass in between."""
         events = self._devices[camera_id].events
         return events.live, events.created
+
+    def _time_at(self, camera_id: str) -> datetime:
+        """Now, by the camera's clock."""
+        return self._clock.now() + timedelta(seconds=self._channels[camera_id].clock_skew_seconds)
 
     def _in_loop(self, act: Callable[..., object], *arguments: object) -> None:
         if self._loop is not None:
