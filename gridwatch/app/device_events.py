@@ -11,7 +11,7 @@ import structlog
 
 from gridwatch.app.backoff import Backoff
 from gridwatch.config import CameraConfig
-from gridwatch.domain import Clock, Incident
+from gridwatch.domain import Clock, Incident, PositionFix
 from gridwatch.ingest import CameraLocked, CameraRefused, IngestError
 from gridwatch.ingest.events import (
     AlarmState,
@@ -27,6 +27,8 @@ log = structlog.get_logger(__name__)
 
 Put = Callable[[str, Sequence[Incident]], None]
 """Takes incidents of a camera; returns when they are on disk."""
+TakeFix = Callable[[str, PositionFix], None]
+"""Takes where a camera says that it was. Must not block."""
 CONNECTING = 32
 """Cameras that are subscribed to at the same time. Enough that dead ones, which take 5 s, do not keep others waiting
 for long."""
@@ -41,12 +43,13 @@ REPORT_SECONDS = 300.0
 class CameraEvents:
     """The alarms of one camera: takes its events, puts its incidents. For one event loop."""
 
-    def __init__(self, camera: CameraConfig, put: Put, clock: Clock) -> None:
+    def __init__(self, camera: CameraConfig, put: Put, on_fix: TakeFix | None, clock: Clock) -> None:
         self.camera = camera
         self.tally = EventTally()
         self.state = AlarmState()
         self._alarms = DeviceAlarms(camera)
         self._put = put
+        self._on_fix = on_fix
         self._clock = clock
 
     async def subscribed(self) -> None:
@@ -63,6 +66,12 @@ class CameraEvents:
             incidents += said
         await self._put_all(incidents)
 
+    def located(self, fixes: Sequence[PositionFix]) -> None:
+        """Where the camera was, in order."""
+        if self._on_fix is not None:
+            for fix in fixes:
+                self._on_fix(self.camera.id, fix)
+
     def finish(self) -> None:
         """Clear what is open: nobody hears of it any more. After the loop has ended."""
         self.state, incidents = self._alarms.finish(self.state, self._clock.now())
@@ -78,8 +87,9 @@ class CameraEvents:
 class Patience:
     """How long to wait before a camera is asked again. Not thread-safe."""
 
-    def __init__(self) -> None:
-        self._backoff = Backoff()
+    def __init__(self, cap: float = 60.0) -> None:
+        """`cap` is the longest wait in seconds, but for cameras that refuse us."""
+        self._backoff = Backoff(cap=cap)
         self._refusals = 0
 
     def after(self, error: Exception, ran_for: float, *, was_subscribed: bool) -> float:
@@ -99,10 +109,10 @@ class Patience:
 class DeviceEvents:
     """Owns the thread in which the events of all cameras that have any are read."""
 
-    def __init__(self, cameras: Sequence[CameraConfig], put: Put, clock: Clock) -> None:
+    def __init__(self, cameras: Sequence[CameraConfig], put: Put, clock: Clock, on_fix: TakeFix | None = None) -> None:
         self._clock = clock
         self._cameras = {
-            one.id: CameraEvents(one, put, clock)
+            one.id: CameraEvents(one, put, on_fix, clock)
             for one in cameras
             if one.source.onvif is not None and one.events.enabled
         }

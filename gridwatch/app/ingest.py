@@ -94,7 +94,7 @@ class IngestRole:
             watch.wake()
 
         watched = [self._watch(camera, pool, on_change, sink, attention.get(camera.id)) for camera in self._cameras]
-        events = DeviceEvents(self._cameras, put, self._clock)
+        events = DeviceEvents(self._cameras, put, self._clock, positions.told)
         pool.start()
         # Read upwards: the cameras stop, health says so, analysis ends, and only then is what is open cleared.
         self._stack.push("positions", positions.close, timeout=1.0)

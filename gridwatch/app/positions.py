@@ -11,6 +11,7 @@ from uuid import UUID
 import structlog
 
 from gridwatch.app.backoff import Backoff
+from gridwatch.app.positions_onvif import OnvifPositions
 from gridwatch.bus import BrokerAddress, CameraPath, PositionFeed
 from gridwatch.config import CameraConfig, MovingConfig
 from gridwatch.domain import Clock, FixVerdict, Incident, Phase, Position, PositionFix, PositionTrack
@@ -147,15 +148,19 @@ class Positions:
         self._keepers: dict[str, PositionKeeper] = {}
         by_server: dict[str, list[PositionKeeper]] = {}
         over_mqtt: list[CameraPath] = []
+        over_onvif: list[CameraConfig] = []
         for camera in cameras:
             if camera.moving is None:
                 continue
             keeper = self._keepers[camera.id] = PositionKeeper(camera, camera.moving, clock)
             if camera.moving.nmea is not None:
                 by_server.setdefault(camera.moving.nmea, []).append(keeper)
+            elif camera.moving.onvif:
+                over_onvif.append(camera)
             else:
                 over_mqtt.append(CameraPath(site=camera.site_path, camera=camera.id))
         self._servers = [_NmeaSource(url, keepers, clock) for url, keepers in by_server.items()]
+        self._onvif = OnvifPositions(over_onvif, self._take, clock, RETRY_CAP)
         self._feed = None
         if over_mqtt:
             self._feed = PositionFeed(address, f"gridwatch-{node}-positions", over_mqtt, self._take, clock)
@@ -174,6 +179,10 @@ class Positions:
 
         return placed
 
+    def told(self, camera: str, fix: PositionFix) -> None:
+        """Take what the camera's ONVIF event told; of no effect for one that has its positions from elsewhere."""
+        self._onvif.told(camera, fix)
+
     def counts(self) -> dict[str, dict[str, int]]:
         """By moving camera, what `PositionKeeper.counts` has."""
         return {camera: keeper.counts for camera, keeper in self._keepers.items()}
@@ -182,6 +191,7 @@ class Positions:
         """Start following; connecting goes on in the background."""
         for server in self._servers:
             server.start()
+        self._onvif.start()
         if self._feed is not None:
             self._feed.start()
 
@@ -190,10 +200,12 @@ class Positions:
         deadline = self._clock.monotonic() + timeout
         for server in self._servers:
             server.ask_to_stop()
+        self._onvif.ask_to_stop()
         if self._feed is not None:
             self._feed.close(timeout)
         for server in self._servers:
             server.join(max(0.0, deadline - self._clock.monotonic()))
+        self._onvif.join(max(0.0, deadline - self._clock.monotonic()))
         if self._keepers:
             log.info("positions_stopped", cameras=self.counts())
 

@@ -32,7 +32,8 @@ ZonePolygon = Annotated[tuple[PicturePoint, ...], Field(min_length=3), AfterVali
 class Section(BaseModel):
     """Base of every section."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # What was given may hold a password, so that no error repeats it.
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class CheckpointConfig(Section):
@@ -58,7 +59,7 @@ class DistrictConfig(CheckpointConfig):
 class OnvifSource(Section):
     """A camera found by asking it over ONVIF where its stream is."""
 
-    url: Annotated[str, Field(pattern=r"^https?://")]
+    url: Annotated[str, Field(pattern=r"^https?://", repr=False)]
     """Device service, e.g. `http://192.0.2.10/onvif/device_service`."""
     username: str | None = None
     password: SecretStr | None = None
@@ -73,8 +74,9 @@ class CameraSource(Section):
     """Exactly one of ONVIF, RTSP, motion JPEG over HTTP, or a recorded file."""
 
     onvif: OnvifSource | None = None
-    rtsp: Annotated[str, Field(pattern=r"^rtsps?://")] | None = None
-    mjpeg: Annotated[str, Field(pattern=r"^https?://")] | None = None
+    rtsp: Annotated[str, Field(pattern=r"^rtsps?://")] | None = Field(default=None, repr=False)
+    """May hold a user name and password, and so is not shown."""
+    mjpeg: Annotated[str, Field(pattern=r"^https?://")] | None = Field(default=None, repr=False)
     """`multipart/x-mixed-replace` over HTTP, for cameras without RTSP."""
     file: Path | None = None
     loop: bool = False
@@ -206,12 +208,14 @@ class HealthConfig(Section):
 
 
 class MovingConfig(Section):
-    """Where the positions of a camera that moves come from: exactly one of NMEA or MQTT."""
+    """Where the positions of a camera that moves come from: exactly one of NMEA, MQTT or ONVIF."""
 
     nmea: Annotated[str, Field(pattern=r"^tcp://[^/\s@?#]+:\d{1,5}$")] | None = None
     """A server of NMEA 0183 sentences, `tcp://host:port`. Cameras of one vehicle may name the same."""
     mqtt: Literal[True] | None = None
     """Whoever knows them publishes them, retained, on the camera's `position` topic."""
+    onvif: Literal[True] | None = None
+    """The camera knows where it is, and tells by GetGeoLocation or an event. For cameras found by ONVIF."""
     max_age_seconds: Annotated[float, Field(gt=0, le=3600)] = 30.0
     """How far in time a position may be from an incident that takes it; beyond, the camera's `position` counts."""
 
@@ -224,8 +228,8 @@ class MovingConfig(Section):
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
-        if (self.nmea is None) == (self.mqtt is None):
-            raise ValueError("give exactly one of nmea or mqtt")
+        if sum(value is not None for value in (self.nmea, self.mqtt, self.onvif)) != 1:
+            raise ValueError("give exactly one of nmea, mqtt or onvif")
         return self
 
 
@@ -282,6 +286,12 @@ class CameraConfig(Section):
                 raise ValueError(f"rule {rule.id!r}: ids that begin with {HEALTH_RULE_PREFIX!r} are those of health")
             if rule.id.startswith(ONVIF_RULE_PREFIX):
                 raise ValueError(f"rule {rule.id!r}: ids that begin with {ONVIF_RULE_PREFIX!r} are those of cameras")
+        return self
+
+    @model_validator(mode="after")
+    def _onvif_can_tell(self) -> Self:
+        if self.moving is not None and self.moving.onvif and self.source.onvif is None:
+            raise ValueError("moving.onvif needs a source found by onvif")
         return self
 
     @property

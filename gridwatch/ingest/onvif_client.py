@@ -26,17 +26,20 @@ MEDIA2 = "http://www.onvif.org/ver20/media/wsdl"
 EVENTS = "http://www.onvif.org/ver10/events/wsdl"
 PULL_POINT = f"{EVENTS}#PullPointSubscription"
 SUBSCRIPTION = f"{EVENTS}#SubscriptionManager"
-"""Two more bindings of the namespace before the `#`."""
+GEOLOCATION = f"{DEVICE}#GeoLocation"
+"""Three more bindings of the namespace before the `#`."""
 _BINDINGS = {
     DEVICE: ("devicemgmt.wsdl", "DeviceBinding"), MEDIA: ("media.wsdl", "MediaBinding"),
     MEDIA2: ("media2.wsdl", "Media2Binding"), EVENTS: ("events.wsdl", "EventBinding"),
     PULL_POINT: ("events.wsdl", "PullPointSubscriptionBinding"),
     SUBSCRIPTION: ("events.wsdl", "SubscriptionManagerBinding"),
+    GEOLOCATION: ("geolocation.wsdl", "GeoLocationBinding"),
 }  # fmt: skip
 MAX_ANSWER_BYTES = 4 * 1024 * 1024
 """More is no answer; the largest of the real ones, GetProfiles of a recorder of 64 channels, have a tenth of it."""
 _OUR_WSDL = Path(__file__).parent / "wsdl"
-"""Of services that the library does not describe."""
+"""Of services, and an operation, that the library does not describe."""
+_OURS = frozenset({MEDIA2, GEOLOCATION})
 
 _LOCKED = re.compile(r"\blocked\b|>\s*lock\s*<", re.IGNORECASE)
 """How devices say that an account is locked, in a fault's reason or a page: `User is locked`, `<lockStatus>lock<`."""
@@ -121,7 +124,7 @@ class OnvifClient:
             url,
             self._credentials.username if self._credentials else None,
             self._credentials.password.get_secret_value() if self._credentials else None,
-            str((_OUR_WSDL if namespace == MEDIA2 else wsdl) / file),
+            str((_OUR_WSDL if namespace in _OURS else wsdl) / file),
             # The cache is an SQLite file in the home directory, shared by every thread; the WSDL lies on disk anyway.
             no_cache=True,
             dt_diff=self._clock_offset,

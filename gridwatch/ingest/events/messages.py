@@ -10,14 +10,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from gridwatch.domain import PositionFix
 from gridwatch.ingest.events.model import DeviceEvent, Items, Operation, Unread
 from gridwatch.ingest.events.topics import (
+    LOCATION_TOPIC,
     ONVIF_TOPICS_NS,
     STATE_ITEMS,
     alarm_topic,
     has_identity_item,
     is_identity_topic,
 )
+from gridwatch.ingest.geolocation import NoPlace, read_place
 from gridwatch.ingest.walltime import stamp
 
 MAX_ITEMS = 16
@@ -37,8 +40,10 @@ class Arrival:
     """The camera's clock minus ours."""
 
 
-def read_message(notification: Any, arrival: Arrival) -> DeviceEvent | Unread:
+def read_message(notification: Any, arrival: Arrival) -> DeviceEvent | PositionFix | Unread:
     """Read a `wsnt:NotificationMessage` (an lxml element, still in its document: prefixes are declared above it).
+
+    A fix is where the camera itself says that it is.
 
     Of a message that is refused, nothing but the topic and the names of its items has been read.
     """
@@ -53,10 +58,11 @@ def read_message(notification: Any, arrival: Arrival) -> DeviceEvent | Unread:
     if has_identity_item(str(item.get("Name") or "") for group in groups.values() for item in group):
         return Unread.REFUSED
     path = _path(text, told.nsmap)
-    if alarm_topic(path) is None:
+    if path != LOCATION_TOPIC and alarm_topic(path) is None:
         return Unread.UNKNOWN
     try:
-        return _event(path, message, groups, arrival)
+        is_place = path == LOCATION_TOPIC
+        return _fix(message, groups["Data"], arrival) if is_place else _event(path, message, groups, arrival)
     except ValueError:
         return Unread.MALFORMED
 
@@ -75,6 +81,17 @@ def _event(path: str, message: Any, groups: dict[str, list[Any]], arrival: Arriv
     )  # fmt: skip
 
 
+def _fix(message: Any, data: list[Any], arrival: Arrival) -> PositionFix | Unread:
+    """Of tns1:Monitoring/GeoLocation (Core, 8.9.11): its element item, the only one whose inside is looked at."""
+    item = next((one for one in data if one.get("Name") == "CurrentLocation"), None)
+    location = _child(item, "GeoLocation")
+    place = NoPlace.NONE if location is None else read_place(location)
+    if isinstance(place, NoPlace) or message.get("PropertyOperation") == Operation.DELETED:
+        return Unread.MALFORMED if place is NoPlace.MALFORMED else Unread.UNKNOWN
+    times = stamp(read_time(message.get("UtcTime", "")), arrival.received_at, arrival.clock_offset_seconds)
+    return PositionFix(at=times.captured_at, position=place)
+
+
 def _child(parent: Any, name: str) -> Any:
     """The first child of that local name in any namespace, or None."""
     if parent is not None:
@@ -85,7 +102,7 @@ def _child(parent: Any, name: str) -> Any:
 
 
 def _items(group: Any) -> Iterator[Any]:
-    """Simple and element items alike; what is inside an element item is never looked at."""
+    """Simple and element items alike; what is inside an element item is not looked at."""
     if group is not None:
         for child in group:
             if isinstance(child.tag, str) and child.tag.rpartition("}")[2] in {"SimpleItem", "ElementItem"}:

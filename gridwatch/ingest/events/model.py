@@ -42,7 +42,7 @@ class Unread(StrEnum):
     """Why a message became no event."""
 
     REFUSED = "refused"  # about who a person is or whose car: faces, plates, body temperature
-    UNKNOWN = "unknown"  # of a topic without a meaning here
+    UNKNOWN = "unknown"  # of a topic without a meaning here, or that says that nothing is known
     MALFORMED = "malformed"  # not as ONVIF has it
 
 
@@ -57,6 +57,8 @@ class EventTally:
     pulls: int = 0
     """Pulls answered."""
     events: int = 0
+    positions: int = 0
+    """Messages that told where the camera is."""
     refused: int = 0
     unknown: int = 0
     malformed: int = 0

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import structlog
 
-from gridwatch.domain import CameraState, Clock
+from gridwatch.domain import CameraState, Clock, PositionFix
 from gridwatch.ingest.errors import IngestError, NoVideo
 from gridwatch.ingest.events.messages import Arrival, read_message, read_time
 from gridwatch.ingest.events.model import DeviceEvent, EventTally, Unread
@@ -41,8 +41,10 @@ class Pulled:
     """What one pull brought."""
 
     events: Sequence[DeviceEvent]
+    fixes: Sequence[PositionFix]
+    """Where the camera says that it was, in order."""
     messages: int
-    """How many there were, events or not."""
+    """How many there were, whatever they were."""
 
 
 class Tap:
@@ -57,6 +59,7 @@ class Tap:
         self._offset = clock_offset_seconds
         self._tally = tally
         self._events: list[DeviceEvent] = []
+        self._fixes: list[PositionFix] = []
         self._messages = 0
         self.seconds_left: float | None = None
         """How long the subscription lives, as of the latest answer that told; by the camera's clock, which may be any,
@@ -73,8 +76,8 @@ class Tap:
 
     def drain(self) -> Pulled:
         """What came since the last call."""
-        pulled = Pulled(events=self._events, messages=self._messages)
-        self._events, self._messages = [], 0
+        pulled = Pulled(events=self._events, fixes=self._fixes, messages=self._messages)
+        self._events, self._fixes, self._messages = [], [], 0
         return pulled
 
     def egress(self, envelope: Any, http_headers: Any, operation: Any, binding_options: Any) -> tuple[Any, Any]:
@@ -104,9 +107,12 @@ class Tap:
             self.reference = [copy.deepcopy(one) for one in reference.iterfind(f"{_WSA}ReferenceParameters/*")]
         return envelope, http_headers
 
-    def _note(self, outcome: DeviceEvent | Unread) -> None:
+    def _note(self, outcome: DeviceEvent | PositionFix | Unread) -> None:
         if isinstance(outcome, Unread):
             self._tally.count(outcome)
+        elif isinstance(outcome, PositionFix):
+            self._tally.positions += 1
+            self._fixes.append(outcome)
         else:
             self._tally.events += 1
             self._events.append(outcome)

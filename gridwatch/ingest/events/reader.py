@@ -8,7 +8,7 @@ from typing import Protocol
 import structlog
 
 from gridwatch.config.model import CameraConfig, OnvifSource
-from gridwatch.domain import Clock
+from gridwatch.domain import Clock, PositionFix
 from gridwatch.ingest.errors import CameraUnreachable, IngestError, NoVideo
 from gridwatch.ingest.events.model import DeviceEvent, EventTally
 from gridwatch.ingest.events.pullpoint import LIFETIME_SECONDS, PullPoint, SubscriptionLost, Tap, duration
@@ -47,6 +47,9 @@ class TakesEvents(Protocol):
 
     async def take(self, events: Sequence[DeviceEvent]) -> None:
         """The events of one answer, in order."""
+
+    def located(self, fixes: Sequence[PositionFix]) -> None:
+        """Where the camera says that it was, of one answer, in order. Must not block."""
 
 
 class EventReader:
@@ -138,6 +141,8 @@ class EventReader:
                 "identity_events_refused", camera=self._camera_id,
                 remedy="switch recognition of faces, plates and body temperature off on the camera",
             )  # fmt: skip
+        if pulled.fixes:
+            self._out.located(pulled.fixes)
         if pulled.events:
             await self._out.take(pulled.events)
         await point.keep()

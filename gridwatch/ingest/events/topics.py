@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from gridwatch.domain import IncidentKind
 
 ONVIF_TOPICS_NS = "http://www.onvif.org/ver10/topics"
+LOCATION_TOPIC = "Monitoring/GeoLocation"
+"""Where the camera is, without prefix; read for cameras that move."""
 STATE_ITEMS = ("State", "LogicalState", "IsInside", "IsMotion")
 """The data items that say on or off. A message without any tells of a moment."""
 

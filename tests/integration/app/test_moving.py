@@ -10,6 +10,7 @@ from pathlib import Path
 import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
+from structlog.testing import capture_logs
 
 from gridwatch.app.ingest import IngestRole
 from gridwatch.bus import Channel, Delivery, LinkState, Subscriber, decode_incident, subscriptions
@@ -25,19 +26,20 @@ CLOCK = SystemClock()
 STREET = Path(__file__).parents[3] / "samples/streams/pets2009-s2l1-street.mp4"
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 TICK = 0.1
+NAMES = ("car", "van", "boat", "lost")
 DEGREES_A_SECOND = 0.0001
 """11 m/s on the equator."""
 
 
 def place_at(moment: datetime) -> Position:
-    """Where both vehicles are, to and fro over a tenth of a degree."""
+    """Where all vehicles are, to and fro over a tenth of a degree."""
     way = (moment - EPOCH).total_seconds() * DEGREES_A_SECOND % 0.2
     return Position(lon=0.3 + min(way, 0.2 - way), lat=-0.25)
 
 
 @contextmanager
-def driving(server: NmeaServer, broker: BrokerControl, district: str) -> Iterator[None]:
-    """Ten times a second, one vehicle says by NMEA and the other by MQTT where it is."""
+def driving(server: NmeaServer, broker: BrokerControl, cameras: Rig, district: str) -> Iterator[None]:
+    """Ten times a second, vehicles say by NMEA, by MQTT and by ONVIF where they are."""
     client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
     client.username_pw_set(broker.address.username, broker.address.password)
     client.connect(broker.address.host, broker.address.port)
@@ -54,6 +56,7 @@ def driving(server: NmeaServer, broker: BrokerControl, district: str) -> Iterato
             }  # fmt: skip
             client.publish(f"gridwatch/v1/{district}/east/-/van/position", json.dumps(message), qos=1, retain=True)
             server.send(gga(here.lon, here.lat, now))
+            cameras.set_position("boat", here.lon, here.lat)
 
     thread = threading.Thread(target=drive, name="vehicles")
     thread.start()
@@ -99,26 +102,29 @@ def camera(rig: Rig, name: str, moving: dict[str, object]) -> dict[str, object]:
 def test_what_a_patrol_sees_is_where_the_patrol_was(
     settings: MakeSettings, mosquitto: BrokerControl, rig: MakeRig
 ) -> None:
-    cameras = rig(
-        *(VirtualCamera(id=name, clip=STREET, username=USERNAME, password=PASSWORD) for name in ("car", "van", "lost"))
-    )
+    cameras = rig(*(VirtualCamera(id=name, clip=STREET, username=USERNAME, password=PASSWORD) for name in NAMES))
     with (
         NmeaServer() as server,
-        driving(server, mosquitto, "moving"),
+        driving(server, mosquitto, cameras, "moving"),
         listening(mosquitto, "moving") as heard,
     ):
         sources = [
             camera(cameras, "car", {"nmea": server.url}),
             camera(cameras, "van", {"mqtt": True}),
+            camera(cameras, "boat", {"onvif": True}),
             camera(cameras, "lost", {"mqtt": True}),
         ]
         chosen = settings("moving", broker=mosquitto, cameras=sources)
         role = IngestRole(chosen.deployment, chosen.deployment.cameras, "node-moving", CLOCK)
         role.start()
         try:
-            wait_until(lambda: {one.camera for one in intrusions(heard)} == {"car", "van", "lost"}, 40.0)
+            wait_until(lambda: {one.camera for one in intrusions(heard)} == set(NAMES), 40.0)
         finally:
-            role.close()
+            with capture_logs() as logs:
+                role.close()
+    (counts,) = (one["cameras"] for one in logs if one["event"] == "positions_stopped")
+    # As often as it tells by events, and not as seldom as it is asked.
+    assert counts["boat"]["kept"] > counts["car"]["kept"] / 2
     for one in intrusions(heard):
         if one.camera == "lost":
             assert one.position == Position(lon=0.5, lat=0.5)

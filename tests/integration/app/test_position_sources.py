@@ -1,16 +1,20 @@
-"""The supervision of NMEA servers: shared by the cameras of a vehicle, found again, left in time."""
+"""The supervision of NMEA servers and of cameras that are asked: shared by a vehicle, found again, left in time."""
 
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from gridwatch.app.positions import Positions
 from gridwatch.bus import BrokerAddress
 from gridwatch.config import CameraConfig
-from gridwatch.domain import Position, SystemClock
+from gridwatch.domain import Position, PositionFix, SystemClock
+from gridwatch.rig import Fault, Rig, VirtualCamera
 from tests.fixtures.nmea import NmeaServer, gga
+from tests.fixtures.rig import PASSWORD, USERNAME, MakeRig
 from tests.waiting import wait_until
 
 CLOCK = SystemClock()
@@ -60,3 +64,49 @@ def test_the_cameras_of_a_vehicle_share_one_connection_which_is_made_again_when_
 def test_a_server_that_is_not_there_holds_up_nobody() -> None:
     with following(camera("van", "tcp://127.0.0.1:1")) as positions:
         assert positions.of(camera("van", "tcp://127.0.0.1:1"))(CLOCK.now()) == Position(lon=0.5, lat=0.5)
+
+
+def boat(device: Rig, password: str = PASSWORD) -> CameraConfig:
+    onvif = {"url": device.onvif_url("boat"), "username": USERNAME, "password": password}
+    return CameraConfig.model_validate(
+        {"id": "boat", "site": "d", "position": [0.5, 0.5], "source": {"onvif": onvif}, "moving": {"onvif": True}}
+    )
+
+
+@pytest.fixture
+def device(rig: MakeRig, tiny_clip: Path) -> Rig:
+    """A camera with a receiver, and without events."""
+    one = VirtualCamera(id="boat", clip=tiny_clip, username=USERNAME, password=PASSWORD, has_events=False)
+    running = rig(one)
+    running.set_position("boat", 121.0, 31.0)
+    return running
+
+
+def test_a_camera_is_asked_where_it_is_and_again_after_it_was_gone(device: Rig) -> None:
+    with capture_logs() as logs, following(boat(device)) as positions:
+        wait_until(lambda: kept(positions)["boat"] >= 1, 10.0)
+        device.set_fault("boat", Fault.DROP)
+        wait_until(lambda: any(one["event"] == "positions_lost" for one in logs), 10.0)
+        device.set_position("boat", 121.0001, 31.0)
+        device.set_fault("boat", Fault.NONE)
+        before = kept(positions)["boat"]
+        wait_until(lambda: kept(positions)["boat"] > before, 15.0)
+        assert positions.of(boat(device))(CLOCK.now()) == Position(lon=121.0001, lat=31.0)
+    assert PASSWORD not in repr(logs)
+
+
+def test_what_the_camera_tells_by_events_is_taken_for_cameras_that_want_it(device: Rig) -> None:
+    van = camera("van", "tcp://127.0.0.1:1")
+    positions = Positions([boat(device), van], NOBODY, "node", CLOCK)
+    fix = PositionFix(at=CLOCK.now(), position=Position(lon=7.0, lat=8.0))
+    for name in ("boat", "van", "gate"):
+        positions.told(name, fix)
+    assert positions.of(boat(device))(fix.at) == fix.position
+    assert positions.counts() == {"boat": {"kept": 1}, "van": {}}
+
+
+def test_a_camera_that_refuses_us_is_said_and_is_where_the_deployment_has_it(device: Rig) -> None:
+    with capture_logs() as logs, following(boat(device, "wrong")) as positions:
+        wait_until(lambda: any(one["event"] == "positions_lost" for one in logs), 10.0)
+        assert "refused the user name or password" in logs[-1]["reason"]
+        assert positions.of(boat(device))(CLOCK.now()) == Position(lon=0.5, lat=0.5)

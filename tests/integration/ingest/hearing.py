@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from gridwatch.app.device_events import DeviceEvents
+from gridwatch.app.device_events import DeviceEvents, TakeFix
 from gridwatch.config import CameraConfig
 from gridwatch.domain import Incident, SystemClock
 from gridwatch.ingest.events import EventTally
@@ -15,9 +15,9 @@ DEADLINE = 20.0
 class Hearing:
     """What was heard, by the thread that hears it."""
 
-    def __init__(self, cameras: Sequence[CameraConfig]) -> None:
+    def __init__(self, cameras: Sequence[CameraConfig], on_fix: TakeFix | None = None) -> None:
         self.incidents: list[Incident] = []
-        self.events = DeviceEvents(cameras, self._put, SystemClock())
+        self.events = DeviceEvents(cameras, self._put, SystemClock(), on_fix)
         self._first = cameras[0].id
 
     @property

@@ -27,12 +27,22 @@ def test_a_camera_may_follow_mqtt_and_stands_still_by_default(deployment: Deploy
     assert load_settings(deployment()).deployment.cameras[0].moving is None
 
 
+def test_a_camera_found_by_onvif_may_tell_by_itself(deployment: Deployment) -> None:
+    source = ('{rtsp: "rtsp://192.0.2.1/live"}', '{onvif: {url: "http://192.0.2.1"}}\n    moving: {onvif: true}')
+    section = load_settings(deployment(source)).deployment.cameras[0].moving
+    assert section is not None
+    assert (section.onvif, section.max_age_seconds) == (True, 30)
+
+
 @pytest.mark.parametrize(
     ("section", "says"),
     [
-        ("{}", "exactly one of nmea or mqtt"),
-        ('{mqtt: true, nmea: "tcp://h:1"}', "exactly one of nmea or mqtt"),
+        ("{}", "exactly one of nmea, mqtt or onvif"),
+        ('{mqtt: true, nmea: "tcp://h:1"}', "exactly one of nmea, mqtt or onvif"),
+        ("{mqtt: true, onvif: true}", "exactly one of nmea, mqtt or onvif"),
         ("{mqtt: false}", "moving.mqtt"),
+        ("{onvif: false}", "moving.onvif"),
+        ("{onvif: true}", "moving.onvif needs a source found by onvif"),
         ('{nmea: "udp://h:1"}', "moving.nmea"),
         ('{nmea: "tcp://h"}', "moving.nmea"),
         ('{nmea: "tcp://user:secret@h:1"}', "moving.nmea"),

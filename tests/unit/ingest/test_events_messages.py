@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from gridwatch.domain import Position, PositionFix
 from gridwatch.ingest.events import DeviceEvent, Operation
 from gridwatch.ingest.events.messages import Arrival, read_message
 from gridwatch.ingest.events.model import Unread
@@ -15,7 +16,7 @@ INPUT = "tns1:Device/Trigger/DigitalInput"
 CROSSED = "tns1:RuleEngine/LineDetector/Crossed"
 
 
-def read(text: str, **changes: object) -> DeviceEvent | Unread:
+def read(text: str, **changes: object) -> DeviceEvent | PositionFix | Unread:
     return read_message(parsed(text, **changes), ARRIVAL)
 
 
@@ -158,3 +159,50 @@ def test_it_happened_when_the_camera_says_if_that_can_be(told: str, offset: floa
     assert isinstance(found, DeviceEvent)
     assert found.occurred_at == MIDNIGHT + timedelta(seconds=seconds)
     assert found.received_at == MIDNIGHT
+
+
+LOCATION = "tns1:Monitoring/GeoLocation"
+
+
+def located(inside: str, name: str = "CurrentLocation", **changes: str) -> str:
+    return notification(
+        LOCATION, extra=f'<tt:ElementItem Name="{name}">{inside}</tt:ElementItem>', source={"Token": "gps"}, **changes
+    )
+
+
+def test_where_the_camera_is_is_read_with_its_time() -> None:
+    earlier = 'UtcTime="2025-12-31T23:59:59.500Z" PropertyOperation="Changed"'
+    text = located('<tt:GeoLocation lon="121.4737" lat="-31.2304" elevation="4"/>', attributes=earlier)
+    at = MIDNIGHT - timedelta(seconds=0.5)
+    assert read(text) == PositionFix(at=at, position=Position(lon=121.4737, lat=-31.2304))
+
+
+def test_a_place_told_by_a_wrong_clock_is_dated_by_its_offset_or_by_arrival() -> None:
+    ahead = 'UtcTime="2026-01-01T03:00:00Z"'
+    text = parsed(located('<tt:GeoLocation lon="1" lat="2"/>', attributes=ahead))
+    for offset, at in ((3 * 3600 + 1.0, MIDNIGHT - timedelta(seconds=1)), (0.0, MIDNIGHT)):
+        found = read_message(text, Arrival(camera="van", received_at=MIDNIGHT, clock_offset_seconds=offset))
+        assert found == PositionFix(at=at, position=Position(lon=1, lat=2))
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (located('<tt:GeoLocation lon="181" lat="2"/>'), Unread.MALFORMED),
+        (located('<tt:GeoLocation lat="2"/>'), Unread.MALFORMED),
+        (located('<tt:GeoLocation lon="NaN" lat="2"/>'), Unread.MALFORMED),
+        (located('<tt:GeoLocation lon="0" lat="0"/>'), Unread.UNKNOWN),
+        (located(""), Unread.UNKNOWN),
+        (located('<tt:GeoLocation lon="1" lat="2"/>', name="Other"), Unread.UNKNOWN),
+        (located('<tt:GeoLocation lon="1" lat="2"/>', attributes='PropertyOperation="Deleted"'), Unread.UNKNOWN),
+        (located('<tt:GeoLocation lon="1" lat="2"/>').replace("Monitoring/", "Monitoring/Person/"), Unread.UNKNOWN),
+        (located('<tt:GeoLocation lon="1" lat="2"/>', key={"PlateNumber": "x"}), Unread.REFUSED),
+    ],
+)
+def test_a_message_that_tells_no_place_is_counted(text: str, why: Unread) -> None:
+    assert read(text) is why
+
+
+def test_the_place_of_an_object_that_was_seen_is_not_read() -> None:
+    inside = '<tt:Appearance><tt:GeoLocation lon="1" lat="2"/></tt:Appearance>'
+    assert read(located(inside)) is Unread.UNKNOWN
