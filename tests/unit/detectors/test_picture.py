@@ -2,6 +2,7 @@ from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -146,6 +147,12 @@ def test_a_frozen_sensor_behind_a_working_encoder_is_frozen(tmp_path: Path, qual
     assert said[0][0] <= 5 + 12 + 8.5  # at the latest one key frame interval after the hold
 
 
+def test_pictures_that_only_take_turns_are_frozen() -> None:
+    one = pictures("plaza-day")[0]
+    other = lit(one, 1.0, 3.0)  # as at a key frame, only more
+    assert [change[1:] for change in judge([one, one, other, one, other] * 20)] == [("frozen", True)]
+
+
 def test_a_clock_in_the_picture_or_somebody_far_away_shows_that_it_is_not_frozen() -> None:
     still = pictures("plaza-day")[0]
     images = []
@@ -188,9 +195,13 @@ def test_nothing_is_held_over_a_time_without_pictures() -> None:
 
 
 def test_another_picture_size_in_mid_stream_is_learned_anew() -> None:
-    clip = pictures(RECORDED)
-    small = [np.ascontiguousarray(image[::2, ::2]) for image in clip]
-    assert judge([*clip[:60], *small, *clip]) == []
+    small = [
+        np.asarray(cv2.resize(one, (640, 360), interpolation=cv2.INTER_AREA), np.uint8)
+        for one in pictures("plaza-day")[:80]
+    ]
+    large = [np.asarray(cv2.resize(one, (1280, 720)), np.uint8) for one in small]  # the same samples, softer
+    assert judge([*small, *large, *small]) == []
+    assert [one[1] for one in judge([*large, *large])] == []
 
 
 @pytest.mark.parametrize("size", [(16, 16), (48, 32), (180, 320), (90, 1280), (720, 40)])
