@@ -22,10 +22,7 @@ _WITH_CHROMA_FORMAT = frozenset({44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 
 
 
 def continuous(packets: Iterable[VideoPacket], stream: av.VideoStream, tally: ReaderTally) -> Iterator[VideoPacket]:
-    """`packets` of `stream` without those between a missing picture and the next keyframe, which are counted.
-
-    The decoder is flushed, so that nothing comes of what it holds either.
-    """
+    """`packets` of `stream` without those between a missing picture and the next keyframe, which are counted."""
     codec = stream.codec_context
     if codec.name != "h264":
         yield from packets
@@ -36,13 +33,15 @@ def continuous(packets: Iterable[VideoPacket], stream: av.VideoStream, tally: Re
         if waiting and not packet.is_keyframe and packet.size:
             tally.packet(size=packet.size, decoded=0, errors=0)
             continue
-        waiting = not sequence.follows(bytes(memoryview(packet)[:_HEAD_BYTES]), key=packet.is_keyframe)
-        if not waiting:
-            yield packet
-            continue
-        tally.packet(size=packet.size, decoded=0, errors=1)
-        if codec.is_open:
+        followed = sequence.follows(bytes(memoryview(packet)[:_HEAD_BYTES]), key=packet.is_keyframe)
+        if not followed:
+            tally.packet(size=packet.size, decoded=0, errors=1)
+        elif waiting and codec.is_open and not sequence.begins_anew:
+            # A key picture that is no IDR does not make the decoder forget the pictures before the missing one.
             codec.flush_buffers()
+        waiting = not followed
+        if followed:
+            yield packet
 
 
 class FrameNumbers:
@@ -53,6 +52,8 @@ class FrameNumbers:
         self._layout: _Layout | None = None
         self._reference: int | None = None
         """`frame_num` of the reference picture before; None when the next picture follows anything."""
+        self.begins_anew = False
+        """Whether the latest picture was an IDR, after which nothing refers to what was before."""
         self._learn(parameter_sets)
 
     def follows(self, picture: bytes, *, key: bool) -> bool:
@@ -65,6 +66,7 @@ class FrameNumbers:
         layout = self._layout
         if nal is None or layout is None or layout.gaps_allowed:
             return True
+        self.begins_anew = nal[0] & 0x1F == _IDR_SLICE
         try:
             number = layout.frame_num(nal)
         except (IndexError, ValueError):
