@@ -19,6 +19,8 @@ dev: .venv/.dev-installed       ## and what checks and tests need
 .venv/.dev-installed: .venv/.demo-installed
 	scripts/debian-packages.sh test
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[demo,dev]'
+	@# A foreign ONVIF camera for tests; its own opencv-python would overwrite the headless build that is here.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps 'ipycam==1.3.0'
 	@touch $@
 
 demo: .venv      ## the main job on embedded defaults; FOR=60 stops after 60 s with a summary
