@@ -195,10 +195,8 @@ def test_nothing_is_held_over_a_time_without_pictures() -> None:
 
 
 def test_another_picture_size_in_mid_stream_is_learned_anew() -> None:
-    small = [
-        np.asarray(cv2.resize(one, (640, 360), interpolation=cv2.INTER_AREA), np.uint8)
-        for one in pictures("plaza-day")[:80]
-    ]
+    clip = pictures("plaza-day")[:80]
+    small = [np.asarray(cv2.resize(one, (320, 180), interpolation=cv2.INTER_AREA), np.uint8) for one in clip]
     large = [np.asarray(cv2.resize(one, (1280, 720)), np.uint8) for one in small]  # the same samples, softer
     assert judge([*small, *large, *small]) == []
     assert [one[1] for one in judge([*large, *large])] == []
