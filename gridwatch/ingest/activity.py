@@ -1,4 +1,4 @@
-"""Whether anything moves, told from the sizes of packets alone, and what analysis says back. Nothing here decodes.
+"""Whether anything moves, told from the sizes of packets and two small pictures, and what analysis says back.
 
 A P picture holds what changed since the one before it: of a still scene it holds noise, and its size keeps to a level
 that depends on the encoder, the light and the bit rate wanted. `SizeWatch` learns that level and says when sizes leave
@@ -13,7 +13,9 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
-from gridwatch.domain import Frame
+import numpy as np
+
+from gridwatch.domain import Frame, Image
 
 WINDOW_SECONDS: Final = 20.0
 """How far back the level reaches; shorter than a motion gate remembers motion, so that it is learnt from stillness."""
@@ -32,6 +34,22 @@ _CLIP: Final = 4.0
 _ALARM: Final = 8.0
 """CUSUM (Page 1954) of sizes in spreads above the level: less than `_DRIFT` is forgotten, `_CLIP` keeps one picture
 (an unmarked I picture, a burst of noise) from raising it alone, so at least three in succession do."""
+
+SMALL_WIDTH: Final = 320
+"""Pixels wide at which two pictures are compared."""
+_DIFFERENCE: Final = 12
+"""Levels that a pixel must differ by in one colour. Scaling averages noise away; coarse intra coding (x264 at CRF 28)
+leaves 14 in a pixel or two."""
+_AREA: Final = 0.00015
+"""Share of the picture that must differ: nine pixels. Both are below what opens a motion gate (14 levels, 0.03 %)."""
+
+
+def differ(one: Image, other: Image) -> bool:
+    """True when something has changed between two small pictures of a camera (SMALL_WIDTH wide)."""
+    if one.shape != other.shape:
+        return True
+    difference = np.maximum(one, other) - np.minimum(one, other)
+    return int(np.count_nonzero(difference.max(axis=2) >= _DIFFERENCE)) >= _AREA * difference[..., 0].size
 
 
 class SizeWatch:

@@ -1,13 +1,15 @@
 """The gate in the compressed domain: an idle camera is demuxed, and decoded at a keyframe now and then.
 
     awake --- analysis says idle, sizes are calm ---> asleep: packets are kept, undecoded
-      ^                                                 |  every KEY_SECONDS a keyframe is decoded alone and handed out;
-      |                                                 |  what came before it is let go once analysis finds it idle too
-      +--- sizes rise, analysis wants more, a hole, ----+
+      ^                                                 |  every KEY_SECONDS a keyframe is decoded alone; when it shows
+      |                                                 |  what the one before showed, it is handed out and what lies
+      |                                                 |  between them is let go
+      +--- sizes rise, a keyframe differs, -------------+
+           analysis wants more, a hole in the stream,
            the packets kept grow too long or too many:
            everything since that keyframe is decoded, in order
 
-So what wakes a camera late loses nothing: the pictures between the last one known to be idle and now are handed out as
+So what wakes a camera late loses nothing: the pictures between the last one known to be still and now are handed out as
 if they had been decoded all along, at the same places of the sampling grid, only later. They go out as fast as analysis
 takes them, so that no queue behind drops them.
 """
@@ -21,8 +23,10 @@ from typing import Final
 import av
 import structlog
 
-from gridwatch.ingest.activity import Attention, Look, SizeWatch
+from gridwatch.domain import Image
+from gridwatch.ingest.activity import Attention, Look, SizeWatch, differ
 from gridwatch.ingest.decoding import Arrival, Picture, PictureDecoder, VideoPacket
+from gridwatch.ingest.keyframes import starts_afresh
 from gridwatch.ingest.tally import ReaderTally
 
 log = structlog.get_logger(__name__)
@@ -41,6 +45,8 @@ _LEAST_FPS: Final = 1.0
 """Cameras analysed less often are decoded always: between two of their pictures anything may have come and gone."""
 _IN_FLIGHT: Final = 2
 """Frames handed out of what was kept that analysis has not finished: as many as may wait there."""
+_LONGEST_WAIT_SECONDS: Final = 1.0
+"""Pictures that are not analysed wait no longer than this for one that is."""
 _PATIENCE_SECONDS: Final = 2.0
 """How long a frame handed out at the end of a stream is waited for."""
 
@@ -49,7 +55,8 @@ class Wake(StrEnum):
     """Why an idle camera is decoded again."""
 
     SIZES = "sizes"  # packets are larger than they were
-    ANALYSIS = "analysis"  # a keyframe differed, or something in it is to be followed
+    PICTURE = "picture"  # a keyframe shows something else than the one before
+    ANALYSIS = "analysis"  # analysis found something in a keyframe
     DAMAGE = "damage"  # a keyframe cannot be decoded
     HOLE = "hole"  # pictures are missing, or the stream's clock jumped
     LONG = "long"  # LONGEST_SECONDS or KEPT_BYTES without a keyframe
@@ -71,6 +78,7 @@ class ActivityGate:
         if attention is not None:
             attention.forget()
         self._name = name
+        self._tick = float(stream.time_base or 0)
         self._sizes = SizeWatch()
         self._kept: deque[Arrival] = deque()
         self._kept_bytes = 0
@@ -83,6 +91,8 @@ class ActivityGate:
         self._latest: float | None = None
         """PTS in seconds of the latest picture in order of presentation; None while they are not known."""
         self._key_at = self._risen_at = float("-inf")
+        self._still: Image | None = None
+        """Asleep: what the latest picture handed out showed, small."""
 
     def feed(self, arrival: Arrival) -> Iterator[Picture]:
         """The pictures to analyse now, in order. Take all of them before the next packet; an empty one is the last.
@@ -92,19 +102,22 @@ class ActivityGate:
         self.alive = False
         packet = arrival.packet
         self._tally.packet(size=packet.size, decoded=0, errors=0)
-        wake = self._watch(packet) if self._attention is not None else None
+        wake = self._watch(packet)
         self._kept.append(arrival)
         self._kept_bytes += packet.size
         if self._asleep:
             wake = wake or self._wanted()
-            if wake is None and packet.is_keyframe and self._pts(packet) - self._key_at >= KEY_SECONDS:
+            if wake is None and packet.is_keyframe and self._at(packet) - self._key_at >= KEY_SECONDS:
                 wake = yield from self._look_at_key()
             if wake is not None:
                 self._wake(wake)
-        if not self._asleep:
-            yield from self._decode_kept()
-            if self._may_sleep():
-                self._asleep, self._key_at = True, self._latest or 0.0
+        elif packet.is_keyframe and not self._behind:
+            self._drop_unwanted()
+        if not self._asleep and (self._behind or wake is not None or self._is_due(packet)):
+            sleepy = packet.is_keyframe and self._may_sleep()
+            latest = yield from self._decode_kept()
+            if sleepy and latest is not None:
+                self._sleep(arrival, latest)
         if packet.size == 0:
             yield from self.finish()
         self.alive = self.alive or self._asleep or self._behind
@@ -126,7 +139,7 @@ class ActivityGate:
         if packet.pts is None:
             self._latest = None
             return Wake.HOLE
-        at, latest = self._pts(packet), self._latest
+        at, latest = self._at(packet), self._latest
         if packet.is_keyframe:
             self._sizes.key()
         if latest is None or abs(at - latest) > HOLE_SECONDS:
@@ -134,37 +147,56 @@ class ActivityGate:
             return Wake.HOLE
         if at > latest:  # others are B pictures, which show nothing that a P picture has not shown
             self._latest = at
-            if not packet.is_keyframe and self._sizes.moves(packet.size, at):
+            if not packet.is_keyframe and self._attention is not None and self._sizes.moves(packet.size, at):
                 self._risen_at = at
                 return Wake.SIZES
-        if at - self._key_at > LONGEST_SECONDS or self._kept_bytes > KEPT_BYTES:
+        if self._asleep and (at - self._key_at > LONGEST_SECONDS or self._kept_bytes > KEPT_BYTES):
             return Wake.LONG
         return None
 
+    def _is_due(self, packet: VideoPacket) -> bool:
+        """Whether what was kept is to be decoded now: one that is not analysed can wait for one that is."""
+        first = self._kept[0].packet
+        return (
+            not self._decoder.in_order
+            or self._decoder.is_due(self._at(packet))
+            or self._at(packet) - self._at(first) >= _LONGEST_WAIT_SECONDS
+        )
+
+    def _drop_unwanted(self) -> None:
+        """What waited for a picture to analyse, until this keyframe, is needed by nothing."""
+        arrival = self._kept[-1]
+        if len(self._kept) > 1 and starts_afresh(arrival.packet):
+            self._keep_only(arrival)
+
     def _wanted(self) -> Wake | None:
-        """Whether analysis, having seen all that was handed out, wants more."""
-        look = self._seen_all()
+        """Whether analysis found something in what was handed out before the camera fell asleep, or since."""
+        look = self._look()
         return Wake.ANALYSIS if look is not None and not look.idle else None
 
     def _may_sleep(self) -> bool:
-        if self._attention is None or self._kept or self._latest is None or not self._sizes.is_ready:
+        look = self._look()
+        if look is None or not look.idle or self._latest is None or self._behind or not self._sizes.is_ready:
             return False
-        look = self._seen_all()
-        return look is not None and look.idle and abs(self._latest - self._risen_at) > CALM_SECONDS
+        return abs(self._latest - self._risen_at) > CALM_SECONDS
 
-    def _seen_all(self) -> Look | None:
-        """What analysis says, once it has finished all that was handed out."""
-        look = None if self._attention is None else self._attention.latest()
-        return look if look is not None and look.index >= self._handed_out - 1 else None
+    def _sleep(self, key: Arrival, shown: av.VideoFrame) -> None:
+        """From the keyframe on that was decoded last; `shown` is the latest picture."""
+        self._asleep, self._key_at, self._still = True, self._at(key.packet), self._decoder.small(shown)
+        self._kept.append(key)
+        self._kept_bytes = key.packet.size
 
-    def _look_at_key(self) -> Generator[Picture, None, Wake | None]:
-        """Hand out the keyframe that came last, and let go what came before it: analysis found the one before idle."""
-        if self._seen_all() is None:
-            return None
-        arrival = self._kept[-1]
-        frame = self._decoder.decode_alone(arrival.packet)
-        if frame is None:
-            return Wake.DAMAGE
+    def _wake(self, why: Wake) -> None:
+        log.debug("camera_wakes", camera=self._name, why=why, packets=len(self._kept))
+        self._tally.woke()
+        self._asleep, self._behind, self._still = False, True, None
+        self._decoder.go_on_from(self._kept[0].packet)
+
+    def _look(self) -> Look | None:
+        return None if self._attention is None else self._attention.latest()
+
+    def _keep_only(self, arrival: Arrival) -> None:
+        """Let go of all but the latest."""
         self._kept.pop()
         for one in self._kept:
             self._decoder.pass_over(one.packet)
@@ -172,30 +204,44 @@ class ActivityGate:
         self._kept.clear()
         self._kept.append(arrival)
         self._kept_bytes = arrival.packet.size
-        self._key_at = self._pts(arrival.packet)
+
+    def _look_at_key(self) -> Generator[Picture, None, Wake | None]:
+        """Compare the keyframe that came last. If nothing changed, hand it out and let go what came before it."""
+        look = self._look()
+        if look is None or look.index < self._handed_out - 1:
+            return None  # what analysis says of the last one is not known yet
+        arrival = self._kept[-1]
+        frame = self._decoder.decode_alone(arrival.packet)
+        if frame is None:
+            return Wake.DAMAGE
+        small = self._decoder.small(frame)
+        if self._still is None or differ(small, self._still):
+            return Wake.PICTURE
+        self._still, self._key_at = small, self._at(arrival.packet)
+        self._keep_only(arrival)
         for picture in self._decoder.sample(arrival, [frame]):
             quiet = picture.time - self._handed_out_to
             yield self._hand_out(replace(picture, quiet=quiet))
         return None
 
-    def _wake(self, why: Wake) -> None:
-        log.debug("camera_wakes", camera=self._name, why=why, packets=len(self._kept))
-        self._tally.woke()
-        self._asleep, self._behind = False, True
-
-    def _decode_kept(self) -> Iterator[Picture]:
-        """Decode what was kept; while behind, only as fast as analysis takes it."""
+    def _decode_kept(self) -> Generator[Picture, None, av.VideoFrame | None]:
+        """Decode what was kept; while behind, only as fast as analysis takes it. Returns the last picture decoded."""
+        latest = None
         while self._kept and (not self._behind or self._has_room() or self._kept_bytes > KEPT_BYTES):
             arrival = self._kept.popleft()
-            self._kept_bytes -= arrival.packet.size
-            frames = self._decoder.decode(arrival.packet)
-            self.alive = self.alive or bool(frames)
+            packet = arrival.packet
+            self._kept_bytes -= packet.size
+            wanted = not self._decoder.in_order or packet.pts is None or self._decoder.is_due(self._at(packet))
+            frames = self._decoder.decode(packet, wanted=wanted)
+            if frames:
+                self.alive, latest = True, frames[-1]
             for picture in self._decoder.sample(arrival, frames):
                 yield self._hand_out(picture)
         self._behind = self._behind and bool(self._kept)
+        return latest
 
     def _has_room(self) -> bool:
-        look = None if self._attention is None else self._attention.latest()
+        look = self._look()
         return self._handed_out - (0 if look is None else look.index + 1) < _IN_FLIGHT
 
     def _hand_out(self, picture: Picture) -> Picture:
@@ -203,6 +249,6 @@ class ActivityGate:
         self._handed_out_to = picture.time
         return picture
 
-    @staticmethod
-    def _pts(packet: VideoPacket) -> float:
-        return float((packet.pts or 0) * (packet.time_base or 0))
+    def _at(self, packet: VideoPacket) -> float:
+        """PTS in seconds; only compared with each other."""
+        return (packet.pts or 0) * self._tick

@@ -5,17 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fractions import Fraction
 from itertools import takewhile
-from typing import TypeAlias, cast
+from typing import TypeAlias
 
 import av
-from av.video.reformatter import Interpolation, VideoReformatter
 
 from gridwatch.domain import Image
+from gridwatch.ingest.conversion import Converter
 from gridwatch.ingest.sampling import FrameSampler, StreamTimeline
 from gridwatch.ingest.tally import ReaderTally
 
-MAX_WIDTH = 1280
-"""Wider pictures are scaled down inside libswscale; no detector of ours looks at more."""
 DEFAULT_RATE = Fraction(25)
 """Pictures a second assumed of a stream that does not say, for pictures without a PTS only."""
 
@@ -63,15 +61,33 @@ class PictureDecoder:
         self._stream = stream
         self._timeline = StreamTimeline(float(1 / rate))
         self._sampler = FrameSampler(fps)
-        self._converter = VideoReformatter()
+        self._converter = Converter()
         self._tally = tally
+        self._skips = False
+        """Pictures that nothing is built on are not decoded at present."""
         self._from: int | None = None
         """PTS of the keyframe that decoding began anew at: what is shown before it has lost what it is built on."""
 
-    def decode(self, packet: VideoPacket) -> list[av.VideoFrame]:
-        """The whole pictures that `packet` completes, in presentation order; an empty packet drains the decoder."""
+    @property
+    def in_order(self) -> bool:
+        """True when pictures are shown in the order they are decoded, as far as is known."""
+        return self._stream.codec_context.has_b_frames == 0
+
+    def is_due(self, seconds: float) -> bool:
+        """Whether the next picture will be analysed if it is shown at `seconds` of the stream's PTS."""
+        time = self._timeline.foresee(seconds)
+        return time is None or self._sampler.would_take(time)
+
+    def decode(self, packet: VideoPacket, *, wanted: bool = True) -> list[av.VideoFrame]:
+        """The whole pictures that `packet` completes, in presentation order; an empty packet drains the decoder.
+
+        One that is not `wanted` is decoded only if others are built on it.
+        """
         if packet.is_keyframe and packet.pts != self._from:
             self._from = None
+        if self._skips is wanted:
+            self._skips = not wanted
+            self._stream.codec_context.skip_frame = "DEFAULT" if wanted else "NONREF"
         frames: list[av.VideoFrame] = []
         errors = 0
         try:
@@ -89,23 +105,21 @@ class PictureDecoder:
         return frames
 
     def decode_alone(self, key: VideoPacket) -> av.VideoFrame | None:
-        """The picture of a keyframe and nothing else; None when it is damaged. What was decoded before is forgotten.
-
-        Decoding can go on from this keyframe: decode it again, as the first.
-        """
-        codec = self._stream.codec_context
+        """The picture of a keyframe and nothing else; None when it is damaged. What was decoded before is forgotten."""
         self._restart()
         frames = self.decode(key)
         try:
-            frames += codec.decode(None)
+            frames += self._stream.codec_context.decode(None)
         except av.FFmpegError:
             return None
         finally:
             self._restart()
-        if not frames or frames[0].is_corrupt:
-            return None
+        return frames[0] if frames and not frames[0].is_corrupt else None
+
+    def go_on_from(self, key: VideoPacket) -> None:
+        """The next packet to be decoded will be `key`. What was decoded before is forgotten."""
+        self._restart()
         self._from = key.pts
-        return frames[0]
 
     def pass_over(self, packet: VideoPacket) -> None:
         """Its picture is not decoded, but stream time goes on. Call for every packet left out, in order."""
@@ -126,22 +140,13 @@ class PictureDecoder:
             if sent_at is not None and frame.pts is not None and packet.pts is not None:
                 # Reordered: the packet that completes a picture is of a later or an earlier one.
                 sent_at += timedelta(seconds=float((frame.pts - packet.pts) * tick))
-            yield Picture(time=time, arrived_at=arrival.arrived_at, sent_at=sent_at, image=self._to_bgr(frame))
+            yield Picture(time=time, arrived_at=arrival.arrived_at, sent_at=sent_at, image=self._converter.bgr(frame))
+
+    def small(self, frame: av.VideoFrame) -> Image:
+        """`frame` to compare with another (see `activity.differ`)."""
+        return self._converter.small(frame)
 
     def _restart(self) -> None:
         codec = self._stream.codec_context
         if codec.is_open:
             codec.flush_buffers()
-
-    def _to_bgr(self, frame: av.VideoFrame) -> Image:
-        scale = min(1.0, MAX_WIDTH / frame.width)
-        bgr = self._converter.reformat(
-            frame,
-            width=round(frame.width * scale),
-            height=round(frame.height * scale),
-            format="bgr24",
-            # Without scaling this is exact conversion, which FAST_BILINEAR does in a quarter of BILINEAR's time.
-            interpolation=Interpolation.BILINEAR if scale < 1.0 else Interpolation.FAST_BILINEAR,
-            threads=1,
-        )
-        return cast("Image", bgr.to_ndarray())

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from gridwatch.config.model import HEALTH_RULE_PREFIX, CameraConfig, HealthConfig
-from gridwatch.domain import Incident, IncidentKind, Severity
+from gridwatch.config.model import CameraConfig, HealthConfig
+from gridwatch.domain import HEALTH_RULE_PREFIX, Incident, IncidentKind, Severity
 from gridwatch.ingest.health_incident import cleared, raised
 
 CLOCK_DRIFT_RULE: Final = f"{HEALTH_RULE_PREFIX}clock-drift"

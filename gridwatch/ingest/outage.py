@@ -17,8 +17,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from gridwatch.config.model import HEALTH_RULE_PREFIX, CameraConfig, HealthConfig
-from gridwatch.domain import CameraState, Incident, IncidentKind, Severity
+from gridwatch.config.model import CameraConfig, HealthConfig
+from gridwatch.domain import HEALTH_RULE_PREFIX, CameraState, Incident, IncidentKind, Severity
 from gridwatch.ingest.health_incident import cleared, raised
 
 OFFLINE_RULE: Final = f"{HEALTH_RULE_PREFIX}offline"

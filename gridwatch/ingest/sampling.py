@@ -32,6 +32,12 @@ class StreamTimeline:
         self._time = max(raw + self._offset, self._time or 0.0)
         return self._time
 
+    def foresee(self, raw: float) -> float | None:
+        """What `advance` will say of a picture at `raw` seconds, others before it or not; None when that depends."""
+        if self._raw is None or self._time is None or not 0.0 <= raw - self._raw <= MAX_GAP_SECONDS:
+            return None
+        return max(raw + self._offset, self._time)
+
     def pass_over(self, raw: float) -> None:
         """A picture at `raw` seconds is not decoded. In order of decoding: one shown before the last says nothing."""
         if self._raw is None or raw > self._raw:
@@ -53,8 +59,11 @@ class FrameSampler:
 
     def take(self, time: float) -> bool:
         """True when the picture at stream time `time` (seconds, never stepping back) is to be analysed."""
-        slot = math.floor(time * self._fps + EARLY_SHARE)
-        if slot < self._due:
+        if not self.would_take(time):
             return False
-        self._due = slot + 1
+        self._due = math.floor(time * self._fps + EARLY_SHARE) + 1
         return True
+
+    def would_take(self, time: float) -> bool:
+        """The same, and nothing changes."""
+        return math.floor(time * self._fps + EARLY_SHARE) >= self._due

@@ -1,7 +1,7 @@
 """What the reader of one camera has done since it was made."""
 
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,47 +38,56 @@ class ReaderTally:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._now = TallySnapshot()
+        # Plain numbers, since they change with every packet, and a snapshot is taken once in a while.
+        self._counts = dict.fromkeys(
+            ("decoded", "passed_over", "wakes", "emitted", "decode_errors", "connections", "bytes"), 0
+        )
+        self._clock_drift_seconds: float | None = None
+        self._clock_offset_seconds: float | None = None
 
     def packet(self, *, size: int, decoded: int, errors: int) -> None:
         """One packet of `size` bytes came, `decoded` pictures and `errors` errors with it."""
         with self._lock:
-            now = self._now
-            self._now = replace(
-                now, bytes=now.bytes + size, decoded=now.decoded + decoded, decode_errors=now.decode_errors + errors
-            )
+            counts = self._counts
+            counts["bytes"] += size
+            counts["decoded"] += decoded
+            counts["decode_errors"] += errors
 
     def passed_over(self, packets: int) -> None:
         """So many packets need not be decoded."""
-        with self._lock:
-            self._now = replace(self._now, passed_over=self._now.passed_over + packets)
+        self._add("passed_over", packets)
 
     def woke(self) -> None:
         """Something may move."""
-        with self._lock:
-            self._now = replace(self._now, wakes=self._now.wakes + 1)
+        self._add("wakes", 1)
 
     def emitted(self) -> None:
         """One frame was handed on."""
-        with self._lock:
-            self._now = replace(self._now, emitted=self._now.emitted + 1)
+        self._add("emitted", 1)
 
     def connected(self) -> None:
         """A stream was opened."""
-        with self._lock:
-            self._now = replace(self._now, connections=self._now.connections + 1)
+        self._add("connections", 1)
 
     def clock_drift(self, seconds: float) -> None:
         """The camera's clock is ahead of ours by `seconds` (behind when negative)."""
         with self._lock:
-            self._now = replace(self._now, clock_drift_seconds=seconds)
+            self._clock_drift_seconds = seconds
 
     def clock_offset(self, seconds: float) -> None:
         """The camera's clock is ahead of ours by about `seconds`, says ONVIF."""
         with self._lock:
-            self._now = replace(self._now, clock_offset_seconds=seconds)
+            self._clock_offset_seconds = seconds
 
     def snapshot(self) -> TallySnapshot:
         """The counters now, consistent with each other."""
         with self._lock:
-            return self._now
+            return TallySnapshot(
+                **self._counts,
+                clock_drift_seconds=self._clock_drift_seconds,
+                clock_offset_seconds=self._clock_offset_seconds,
+            )
+
+    def _add(self, name: str, count: int) -> None:
+        with self._lock:
+            self._counts[name] += count

@@ -52,7 +52,8 @@ def test_a_camera_found_by_onvif_gives_frames_at_its_analysis_rate(rig: MakeRig)
     # The first frames may come in a bunch, having waited for the decoder; over ten of them the rate is real time.
     assert (arrivals[-1] - arrivals[1]).total_seconds() == pytest.approx(2.0, abs=0.3)
     assert tally.emitted >= 12
-    assert tally.decoded >= 23
+    # What no analysed picture is built on is not decoded: the ones before each keyframe.
+    assert tally.decoded + tally.passed_over >= 23
     assert tally.bytes > 1000
     assert (tally.decode_errors, tally.connections, tally.reconnects) == (0, 1, 0)
 

@@ -1,0 +1,196 @@
+"""`python -m bench.ingest [--quick] [--json FILE]`. The cameras are the rig, in this process; what is measured is not."""
+
+import argparse
+import os
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+from rich.console import Console
+
+from bench.figures import Figure, show, write
+from bench.ingest.clips import busy, idle
+from bench.ingest.processes import Process, cpu_use
+from gridwatch.rig import Fault, Rig, RigThread, VirtualCamera
+
+SATURATED = 0.85
+"""Share of all cores in use from which figures say more about the machine than about us."""
+
+_console = Console(stderr=True, highlight=False)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """How long to measure."""
+
+    clip_seconds: float
+    settle_seconds: float
+    """Before the first round: an idle camera falls asleep, start-up is over."""
+    rounds: int
+    round_seconds: float
+    counts: tuple[int, ...]
+    """Streams read by one process."""
+    count_seconds: float
+    returns: int
+
+
+FULL = Plan(
+    clip_seconds=20.0, settle_seconds=15.0, rounds=7, round_seconds=16.0, counts=(1, 4, 8, 16, 32),
+    count_seconds=12.0, returns=20,
+)  # fmt: skip
+QUICK = Plan(
+    clip_seconds=6.0, settle_seconds=9.0, rounds=2, round_seconds=8.0, counts=(1, 4), count_seconds=3.0, returns=4
+)
+
+
+def costs(rig: Rig, plan: Plan) -> list[Figure]:
+    """Our reader beside FFmpeg and a pipe, busy and idle, all of them in the same rounds."""
+    busy_url, idle_url = rig.rtsp_url("busy"), rig.rtsp_url("idle")
+    with ExitStack() as stack:
+        subjects = {
+            "floor": Process.floor(busy_url),
+            "busy": Process.subject("full", busy_url),
+            "pipe": Process.subject("pipe", busy_url),
+            "idle_floor": Process.floor(idle_url),
+            "idle_full": Process.subject("watched", idle_url),
+            "idle": Process.subject("gated", idle_url),
+        }
+        for one in subjects.values():
+            stack.enter_context(one)
+        for name in ("busy", "pipe", "idle_full", "idle"):
+            subjects[name].told("up")
+        cpu_use({}, plan.settle_seconds)
+        rounds = [cpu_use(subjects, plan.round_seconds) for _ in range(plan.rounds)]
+
+    def ratio(name: str, over: str, figure: str, goal: float | None = None, note: str = "") -> Figure:
+        return Figure.of(figure, [one[name] / one[over] for one in rounds], goal=goal, note=note)
+
+    def cost(name: str, figure: str, note: str) -> Figure:
+        return Figure.of(figure, [one[name] * 1000 for one in rounds], unit="ms/s", note=note)
+
+    return [
+        ratio("busy", "floor", "busy_vs_ffmpeg_floor", 0.95, "our reader, 5 pictures/s as BGR"),
+        ratio("pipe", "floor", "frigates_way_vs_ffmpeg_floor", None, "ffmpeg child, raw pictures over a pipe"),
+        ratio("idle", "idle_full", "idle_vs_full_decode", 0.12, "both with the motion gate"),
+        ratio("idle", "idle_floor", "idle_vs_ffmpeg_floor"),
+        cost("floor", "busy_ffmpeg_floor_cpu", "ffmpeg -threads 1 -f null"),
+        cost("busy", "busy_cpu", "our reader"),
+        cost("pipe", "busy_frigates_way_cpu", "both processes"),
+        cost("idle_floor", "idle_ffmpeg_floor_cpu", "ffmpeg -threads 1 -f null"),
+        cost("idle_full", "idle_full_decode_cpu", "our reader, gate off"),
+        cost("idle", "idle_cpu", "our reader, asleep"),
+    ]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Load:
+    """What one process with `count` readers used."""
+
+    count: int
+    cpu: float
+    memory: int
+    threads: int
+    machine: float
+    """Share of all cores in use meanwhile, by anybody."""
+
+
+def scaling(rig: Rig, plan: Plan) -> list[Figure]:
+    """Busy streams, more and more of them in one process."""
+    with Process.subject("full") as nobody:
+        cpu_use({}, 1.5)
+        base = nobody.memory()
+    loads = [_load(rig, count, plan.count_seconds) for count in plan.counts]
+    figures = []
+    for one in loads:
+        note = f"machine {one.machine:.0%} busy" + (", saturated" if one.machine > SATURATED else "")
+        memory = (one.memory - base) / one.count / 2**20
+        figures += [
+            Figure.of(f"cpu_per_camera_{one.count}", [one.cpu / one.count * 1000], unit="ms/s", note=note),
+            Figure.of(f"memory_per_camera_{one.count}", [memory], unit="MiB", note=f"over {base / 2**20:.0f} MiB"),
+            Figure.of(f"threads_{one.count}", [one.threads]),
+        ]
+    free = [one for one in loads if one.machine <= SATURATED] or loads[:1]
+    for name, values in (
+        ("cpu_per_camera_growth", [one.cpu / one.count for one in free]),
+        ("memory_per_camera_growth", [(one.memory - base) / one.count for one in free]),
+    ):
+        note = f"{free[-1].count} streams against {free[0].count}"
+        figures.append(Figure.of(name, [values[-1] / values[0]], goal=1.1, note=note))
+    return figures
+
+
+def _load(rig: Rig, count: int, seconds: float) -> _Load:
+    with Process.subject("full", *[rig.rtsp_url("busy")] * count) as readers:
+        readers.told("up")
+        cpu_use({}, 2.0)
+        psutil.cpu_percent()
+        cpu = cpu_use({"readers": readers}, seconds)["readers"]
+        machine = psutil.cpu_percent() / 100.0
+        return _Load(count=count, cpu=cpu, memory=readers.memory(), threads=readers.threads(), machine=machine)
+
+
+def returns(rig: Rig, plan: Plan) -> list[Figure]:
+    """Connecting, and back after the shortest outage: the first wait of the back-off is up to half a second."""
+    connected, back = [], []
+    with Process.subject("full", rig.rtsp_url("busy")) as one:
+        connected.append(one.told("up"))
+    with Process.subject("returning", rig.rtsp_url("busy")) as one:
+        for _ in range(plan.returns):
+            one.ask()
+            one.told("up")
+            rig.set_fault("busy", Fault.DROP)
+            lost = one.told("lost")
+            rig.set_fault("busy", Fault.NONE)
+            back.append(one.told("up") - lost)
+            one.ask()
+            one.told("closed")
+    p95 = sorted(back)[min(len(back) - 1, round(0.95 * len(back)))]
+    return [
+        Figure.of("first_frame_seconds", connected, unit="s", note="from starting a reader"),
+        Figure.of(
+            "return_seconds", back, unit="s", note=f"from losing a camera that is back at once, {len(back)} times"
+        ),
+        Figure.of("return_p95_seconds", [p95], goal=3.0, unit="s"),
+    ]
+
+
+def run(plan: Plan) -> Sequence[Figure]:
+    """All figures, printed on the way."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gridwatch-bench-")))
+        _console.print("making two streams ...")
+        cameras = [
+            VirtualCamera(id="busy", clip=busy(folder / "busy.mp4", plan.clip_seconds)),
+            VirtualCamera(id="idle", clip=idle(folder / "idle.mp4", plan.clip_seconds)),
+        ]
+        rig = stack.enter_context(RigThread(Rig(cameras)))
+        figures: list[Figure] = []
+        parts = {
+            f"one camera, {plan.rounds} rounds of {plan.round_seconds:g} s": costs,
+            f"{', '.join(map(str, plan.counts))} busy streams in one process, {os.cpu_count()} cores": scaling,
+            "first frame": returns,
+        }
+        for title, part in parts.items():
+            _console.print(f"{title} ...")
+            done = part(rig, plan)
+            show(title, done)
+            figures += done
+        return figures
+
+
+def main() -> None:
+    """See the module."""
+    parser = argparse.ArgumentParser(prog="python -m bench.ingest", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="within a minute, and rough")
+    parser.add_argument("--json", type=Path, metavar="FILE", help='write {"figure name": number}')
+    chosen = parser.parse_args()
+    figures = run(QUICK if chosen.quick else FULL)
+    if chosen.json is not None:
+        write(chosen.json, figures)
+
+
+if __name__ == "__main__":
+    main()
