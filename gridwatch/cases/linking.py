@@ -10,6 +10,7 @@ import structlog
 from gridwatch.cases.ports import CaseLedger, GridLocator
 from gridwatch.cases.steps import clock_after
 from gridwatch.domain import (
+    HEALTH_RULE_PREFIX,
     Case,
     CaseSource,
     CaseStep,
@@ -40,7 +41,7 @@ class Links:
     outside: int = 0
     """Happened outside every grid: no case."""
     uncategorised: int = 0
-    """Of a kind that no category holds: no case."""
+    """Of a kind that no category holds, or about the health of a camera, which is no work in a grid: no case."""
 
     def __add__(self, other: "Links") -> "Links":
         return Links(
@@ -68,7 +69,7 @@ class CaseLinker:
                 continue
             category = self._by_kind.get(incident.kind)
             grid = self._grids.locate(incident.position)
-            if category is None:
+            if category is None or incident.rule.startswith(HEALTH_RULE_PREFIX):
                 links = replace(links, uncategorised=links.uncategorised + 1)
             elif grid is None:
                 links = replace(links, outside=links.outside + 1)

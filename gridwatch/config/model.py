@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from shapely.geometry import Polygon
 
-from gridwatch.domain import CaseStep, Category, IncidentKind, Position, Severity, SitePath, Unit
+from gridwatch.domain import HEALTH_RULE_PREFIX, CaseStep, Category, IncidentKind, Position, Severity, SitePath, Unit
 
 IDENTIFIER = r"^[a-z0-9][a-z0-9_.-]{0,62}$"
 """Safe as a topic level, a URL segment and a file name; excludes the `-` of a missing level."""
@@ -174,9 +174,6 @@ def _unique(ids: list[str], what: str) -> None:
             raise ValueError(f"{what} {one!r} is defined twice")
         seen.add(one)
 
-
-HEALTH_RULE_PREFIX = "health."
-"""Rules of the health incidents (`health.offline`, `health.covered`, ...) begin so; no configured rule may."""
 
 Hold = Annotated[float, Field(ge=0, le=3600)] | None
 """Seconds a condition must last before it is an incident; null: it is not watched."""

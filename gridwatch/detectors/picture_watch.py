@@ -5,10 +5,20 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from gridwatch.config.model import HEALTH_RULE_PREFIX, CameraConfig, HealthConfig
+from gridwatch.config.model import CameraConfig, HealthConfig
 from gridwatch.detectors.picture import PictureChange, PictureFault, PictureHealth
 from gridwatch.detectors.rules.base import Moment
-from gridwatch.domain import DetectorInfo, Frame, Incident, IncidentKind, Phase, Position, Severity, incident_id
+from gridwatch.domain import (
+    HEALTH_RULE_PREFIX,
+    DetectorInfo,
+    Frame,
+    Incident,
+    IncidentKind,
+    Phase,
+    Position,
+    Severity,
+    incident_id,
+)
 
 _INFO: Final = DetectorInfo(name="picture-health", version="1", weights_sha256=None)
 _LONGEST_STEP: Final = 15.0

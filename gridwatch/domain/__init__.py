@@ -8,6 +8,7 @@ from gridwatch.domain.grid import Grid, Person, Unit
 from gridwatch.domain.health import CameraHealth, CameraState
 from gridwatch.domain.ids import incident_id
 from gridwatch.domain.incident import (
+    HEALTH_RULE_PREFIX,
     ONVIF_TOPICS,
     DetectorInfo,
     Evidence,
@@ -35,7 +36,8 @@ from gridwatch.domain.site import MISSING_LEVEL, SiteLevel, SitePath
 from gridwatch.domain.timing import Clock, FakeClock, SystemClock
 
 __all__ = [
-    "CHINESE", "MISSING_LEVEL", "ONVIF_TOPICS", "Account", "AuditEntry", "Box", "CameraHealth", "CameraRecord",
+    "CHINESE", "HEALTH_RULE_PREFIX", "MISSING_LEVEL", "ONVIF_TOPICS", "Account", "AuditEntry", "Box", "CameraHealth",
+    "CameraRecord",
     "CameraState", "Case", "CaseFilter", "CaseSource", "CaseStep", "Category", "Clock", "Detection", "DetectorInfo",
     "EventRecord", "Evidence", "FakeClock", "FixVerdict", "Frame", "Grid", "GridwatchError", "Image", "Incident",
     "IncidentBox", "IncidentFilter", "IncidentKind", "IncidentRecord", "PageKey", "Person", "Phase", "Point",

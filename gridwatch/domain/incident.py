@@ -44,6 +44,9 @@ class Phase(StrEnum):
     CLEARED = "cleared"  # over; nothing follows
 
 
+HEALTH_RULE_PREFIX = "health."
+"""Rules of the health incidents (`health.offline`, `health.covered`, ...) begin so; no configured rule may."""
+
 ONVIF_TOPICS: dict[IncidentKind, str] = {
     IncidentKind.INTRUSION: "tns1:RuleEngine/FieldDetector/ObjectsInside",
     IncidentKind.LINE_CROSSING: "tns1:RuleEngine/LineDetector/Crossed",

@@ -107,8 +107,10 @@ def _yaml(body: str, folder: Path) -> Iterator[str]:
     except yaml.YAMLError as error:
         yield f"YAML: {error}"
         return
+    if isinstance(data, list):
+        return  # a file of logins
     if not isinstance(data, dict):
-        yield f"YAML that is no mapping: {body[:40]!r}"
+        yield f"YAML that is neither mapping nor list: {body[:40]!r}"
     elif {"version", "district"} <= data.keys():
         path = folder / "deployment.yaml"
         path.write_text(body, encoding="utf-8")

@@ -50,9 +50,14 @@ def test_a_long_key_picture_arrives_whole(rig: MakeRig, tmp_path: Path, transpor
         expected = [frame.to_ndarray() for frame in recording.decode(video=0)]
     assert clip.stat().st_size / len(expected) > 300_000, "each picture must be longer than a client's UDP buffer"
 
-    pictures = decoded(rig(open_camera(clip)).rtsp_url("open"), len(expected), transport)
+    url = rig(open_camera(clip)).rtsp_url("open")
 
-    assert all(np.array_equal(*pair) for pair in zip(pictures, expected, strict=True))
+    def arrives_whole() -> bool:
+        pictures = decoded(url, len(expected), transport)
+        return all(np.array_equal(*pair) for pair in zip(pictures, expected, strict=True))
+
+    # A busy machine may keep a client from its socket until a datagram is lost; sent all at once, some always are.
+    assert any(arrives_whole() for _ in range(1 if transport == "tcp" else 4))
 
 
 def test_ffprobe_reads_the_stream(rig: MakeRig) -> None:

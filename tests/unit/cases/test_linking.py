@@ -8,6 +8,7 @@ import pytest
 from gridwatch.cases import CaseLinker, Links, case_id
 from gridwatch.cases.fakes import FixedGrids, MemoryLedger
 from gridwatch.domain import (
+    HEALTH_RULE_PREFIX,
     CaseSource,
     CaseStep,
     FakeClock,
@@ -51,6 +52,12 @@ async def test_the_first_incident_files_a_case(ledger: MemoryLedger) -> None:
         (CaseStep.DISCOVER, NOW, "recorder"), (CaseStep.FILE, NOW, "recorder"),
     ]  # fmt: skip
     assert case.clock == StepClock(step=CaseStep.DISPATCH, started_at=NOW, due_at=NOW + timedelta(minutes=10))
+
+
+async def test_what_is_wrong_with_a_camera_is_no_work_in_a_grid(ledger: MemoryLedger) -> None:
+    drift = replace(incident(), rule=f"{HEALTH_RULE_PREFIX}clock-drift")
+    assert await link(ledger, drift) == Links(uncategorised=1)
+    assert ledger.cases == {}
 
 
 async def test_without_auto_file_a_case_waits_at_discover(ledger: MemoryLedger) -> None:
