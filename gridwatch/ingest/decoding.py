@@ -16,6 +16,8 @@ from gridwatch.ingest.tally import ReaderTally
 
 DEFAULT_RATE = Fraction(25)
 """Pictures a second assumed of a stream that does not say, for pictures without a PTS only."""
+MAX_PIXELS = 8192 * 5120
+"""What announces larger pictures is damaged: 8K cameras have 33 million pixels. A few wrong bits can ask for a GB."""
 
 VideoPacket: TypeAlias = "av.Packet[av.VideoStream]"
 
@@ -57,6 +59,7 @@ class PictureDecoder:
         # Threads inside one decoder add latency and memory, and the cameras of one process fill the cores anyway.
         stream.thread_type = "NONE"
         stream.codec_context.thread_count = 1
+        stream.codec_context.options = {**stream.codec_context.options, "max_pixels": str(MAX_PIXELS)}
         rate = stream.average_rate or stream.guessed_rate or DEFAULT_RATE
         self._stream = stream
         self._timeline = StreamTimeline(float(1 / rate))
