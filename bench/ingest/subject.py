@@ -12,13 +12,12 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
+from bench.ingest.clips import SIZE
 from gridwatch.app.camera_worker import CameraWorker
 from gridwatch.config.model import CameraConfig, CameraSource
 from gridwatch.detectors.gate import GateSettings, MotionGate
 from gridwatch.domain import CameraState, Frame, SystemClock
 from gridwatch.ingest import Attention, IngestError, Reader, ReaderTally
-
-from bench.ingest.clips import SIZE
 
 CLOCK = SystemClock()
 

@@ -17,8 +17,8 @@ from rich.text import Text
 
 from gridwatch.app.discover_skeleton import describe_profile, skeleton
 from gridwatch.config import ConfigError
+from gridwatch.config.base import Section
 from gridwatch.config.document import plain_message, read_document, validation_problems
-from gridwatch.config.model import Section
 from gridwatch.domain import Clock, SitePath, UsageError
 from gridwatch.ingest.discovery import MAX_TRIES, PORTS, Finding, Survey
 from gridwatch.ingest.discovery_targets import Target, distinct, expand_network, parse_target, read_targets

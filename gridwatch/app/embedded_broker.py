@@ -24,7 +24,7 @@ from pydantic import SecretStr
 
 from gridwatch.app.owned_process import CannotRun, OwnedProcess
 from gridwatch.bus import MAX_EVIDENCE_BYTES
-from gridwatch.config.model import BrokerConfig
+from gridwatch.config.services import BrokerConfig
 from gridwatch.domain import Clock, GridwatchError
 
 log = structlog.get_logger(__name__)

@@ -16,7 +16,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from gridwatch.bus.errors import BadBrokerAddress
-from gridwatch.config.model import BrokerConfig
+from gridwatch.config.services import BrokerConfig
 
 KEEPALIVE = 20
 """Seconds; a silent peer is noticed after at most one and a half of it."""

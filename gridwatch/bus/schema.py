@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import UUID7, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from gridwatch.config.model import IDENTIFIER
+from gridwatch.config.base import IDENTIFIER
 from gridwatch.domain import MISSING_LEVEL, CameraState, IncidentKind, Phase, Severity
 
 INCIDENT_SCHEMA: Literal["urn:gridwatch:schema:incident:1"] = "urn:gridwatch:schema:incident:1"

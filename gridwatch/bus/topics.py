@@ -15,7 +15,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from gridwatch.bus.errors import BadTopicLevel, MalformedMessage
-from gridwatch.config.model import IDENTIFIER
+from gridwatch.config.base import IDENTIFIER
 from gridwatch.domain import MISSING_LEVEL, IncidentKind, SitePath
 
 ROOT = "gridwatch/v1"

@@ -2,21 +2,18 @@
 
 from gridwatch.config.loading import Settings, load_settings
 from gridwatch.config.model import (
-    BrokerConfig,
     CameraConfig,
     CameraSource,
-    CrowdingRule,
     Deployment,
     DetectorConfig,
     HealthConfig,
-    IntrusionRule,
     LineConfig,
-    LineCrossingRule,
     MovingConfig,
     OnvifSource,
-    RuleConfig,
 )
 from gridwatch.config.problems import ConfigError, Problem
+from gridwatch.config.rules import CrowdingRule, IntrusionRule, LineCrossingRule, RuleConfig
+from gridwatch.config.services import BrokerConfig
 
 __all__ = [
     "BrokerConfig", "CameraConfig", "CameraSource", "ConfigError", "CrowdingRule", "Deployment", "DetectorConfig",

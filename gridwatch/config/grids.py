@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from shapely.geometry import Polygon
 from shapely.validation import explain_validity
 
+from gridwatch.config.base import LonLat
 from gridwatch.config.document import Document, plain_message, read_document, validation_problems
-from gridwatch.config.model import LonLat
 from gridwatch.config.problems import ConfigError, Location, Problem, nearest
 from gridwatch.domain import Grid, Person, Position
 

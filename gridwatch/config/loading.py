@@ -11,8 +11,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gridwatch.config.document import Document, plain_message, read_document, validation_problems
 from gridwatch.config.grids import read_grids
-from gridwatch.config.model import CameraConfig, CameraSource, Deployment, LineCrossingRule
+from gridwatch.config.model import CameraConfig, CameraSource, Deployment
 from gridwatch.config.problems import ConfigError, Location, Problem, nearest
+from gridwatch.config.rules import LineCrossingRule
 from gridwatch.domain import Grid, Position, SitePath, SiteRecord
 
 

@@ -4,36 +4,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
-from shapely.geometry import Polygon
+from pydantic import Field, SecretStr, field_validator, model_validator
 
+from gridwatch.config.base import Fraction, Identifier, LonLat, PicturePoint, Section, ZonePolygon, require_unique
+from gridwatch.config.rules import RuleConfig
+from gridwatch.config.services import ServicesConfig
 from gridwatch.domain import HEALTH_RULE_PREFIX, CaseStep, Category, IncidentKind, Position, Severity, SitePath, Unit
-
-IDENTIFIER = r"^[a-z0-9][a-z0-9_.-]{0,62}$"
-"""Safe as a topic level, a URL segment and a file name; excludes the `-` of a missing level."""
-
-Identifier = Annotated[str, Field(pattern=IDENTIFIER)]
-Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
-PicturePoint = tuple[Fraction, Fraction]
-LonLat = tuple[Annotated[float, Field(ge=-180, le=180)], Annotated[float, Field(ge=-90, le=90)]]
-
-
-def _simple_polygon(points: tuple[PicturePoint, ...]) -> tuple[PicturePoint, ...]:
-    polygon = Polygon(points)
-    if not polygon.is_valid or polygon.area <= 0:
-        raise ValueError("the polygon crosses itself or has no area; list its corners in order around the edge")
-    return points
-
-
-ZonePolygon = Annotated[tuple[PicturePoint, ...], Field(min_length=3), AfterValidator(_simple_polygon)]
-"""Corners as fractions of width and height, in order, not closed."""
-
-
-class Section(BaseModel):
-    """Base of every section."""
-
-    # What was given may hold a password, so that no error repeats it.
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class CheckpointConfig(Section):
@@ -111,70 +87,6 @@ class LineConfig(Section):
         return self
 
 
-class RuleBase(Section):
-    """What every rule has."""
-
-    id: Identifier
-    severity: Severity = Severity.MAJOR
-    classes: Annotated[tuple[str, ...], Field(min_length=1)] = ("person",)
-    """Class names of the detector's label list."""
-    min_score: Fraction = 0.4
-    """A track must have reached this score once; weaker detections may continue it."""
-
-
-class IntrusionRule(RuleBase):
-    """Raised when an object's foot is inside the zone for `dwell_seconds`; one incident per object."""
-
-    kind: Literal[IncidentKind.INTRUSION]
-    zone: Identifier
-    dwell_seconds: Annotated[float, Field(ge=0)] = 1.0
-    clear_seconds: Annotated[float, Field(ge=0)] = 2.0
-    """Cleared when it has been out of the zone, or unseen, this long."""
-    update_seconds: Annotated[float, Field(gt=0)] = 10.0
-    """Time between `updated` messages while it lasts."""
-
-
-class LineCrossingRule(RuleBase):
-    """Raised, and cleared at once, when an object's foot passes the line in a watched direction."""
-
-    kind: Literal[IncidentKind.LINE_CROSSING]
-    line: Identifier
-    direction: Literal["left", "right", "any"] = "any"
-    """The side it arrives on, looking from the line's start to its end (ONVIF LineDetector)."""
-    margin: Annotated[float, Field(ge=0, le=0.2)] = 0.01
-    """Hysteresis: it must leave the line by this fraction of the picture's height on both sides."""
-
-
-class CrowdingRule(RuleBase):
-    """Raised when at least `count` objects are in the zone for `seconds`."""
-
-    kind: Literal[IncidentKind.CROWDING]
-    zone: Identifier
-    count: Annotated[int, Field(ge=2)]
-    clear_count: Annotated[int, Field(ge=1)] | None = None
-    """Cleared when fewer than this for `clear_seconds`; default `count`."""
-    seconds: Annotated[float, Field(ge=0)] = 2.0
-    clear_seconds: Annotated[float, Field(ge=0)] = 3.0
-    update_seconds: Annotated[float, Field(gt=0)] = 10.0
-
-    @model_validator(mode="after")
-    def _falls_below_rise(self) -> Self:
-        if self.clear_count is not None and self.clear_count > self.count:
-            raise ValueError(f"clear_count {self.clear_count} must not exceed count {self.count}")
-        return self
-
-
-RuleConfig = Annotated[IntrusionRule | LineCrossingRule | CrowdingRule, Field(discriminator="kind")]
-
-
-def _unique(ids: list[str], what: str) -> None:
-    seen: set[str] = set()
-    for one in ids:
-        if one in seen:
-            raise ValueError(f"{what} {one!r} is defined twice")
-        seen.add(one)
-
-
 Hold = Annotated[float, Field(ge=0, le=3600)] | None
 """Seconds a condition must last before it is an incident; null: it is not watched."""
 
@@ -240,7 +152,7 @@ class EventsConfig(Section):
     enabled: bool = True
     motion: bool = False
     """Plain motion too. It comes all day: only for where nothing may move."""
-    severity: dict[IncidentKind, Severity] = {}
+    severity: dict[IncidentKind, Severity] = Field(default_factory=dict)
     """By kind; default major, and info for plain motion."""
 
 
@@ -261,8 +173,8 @@ class CameraConfig(Section):
     gate: bool = True
     """False analyses every frame, moving or not."""
     events: EventsConfig = EventsConfig()
-    zones: dict[Identifier, ZonePolygon] = {}
-    lines: dict[Identifier, LineConfig] = {}
+    zones: dict[Identifier, ZonePolygon] = Field(default_factory=dict)
+    lines: dict[Identifier, LineConfig] = Field(default_factory=dict)
     privacy: tuple[ZonePolygon, ...] = ()
     """Blackened in every picture before it leaves the worker."""
     rules: tuple[RuleConfig, ...] = ()
@@ -277,7 +189,7 @@ class CameraConfig(Section):
 
     @model_validator(mode="after")
     def _rules_refer_to_something(self) -> Self:
-        _unique([rule.id for rule in self.rules], "rule")
+        require_unique([rule.id for rule in self.rules], "rule")
         for rule in self.rules:
             if rule.id.startswith(HEALTH_RULE_PREFIX):
                 raise ValueError(f"rule {rule.id!r}: ids that begin with {HEALTH_RULE_PREFIX!r} are those of health")
@@ -338,7 +250,7 @@ class CategoryConfig(Section):
     id: Identifier
     name: str
     kinds: Annotated[tuple[IncidentKind, ...], Field(min_length=1)]
-    clocks: dict[CaseStep, timedelta] = {}
+    clocks: dict[CaseStep, timedelta] = Field(default_factory=dict)
     """ISO 8601 durations, e.g. `PT30M`, `P3D`."""
     auto_file: bool = True
     join_window: timedelta = timedelta(minutes=30)
@@ -389,44 +301,9 @@ class CasesConfig(Section):
 
     @model_validator(mode="after")
     def _one_category_a_kind(self) -> Self:
-        _unique([c.id for c in self.categories], "category")
-        _unique([kind for c in self.categories for kind in c.kinds], "kind of a category")
+        require_unique([c.id for c in self.categories], "category")
+        require_unique([kind for c in self.categories for kind in c.kinds], "kind of a category")
         return self
-
-
-class DatabaseConfig(Section):
-    """Where PostgreSQL or TimescaleDB is. GRIDWATCH_DSN wins over the file."""
-
-    dsn: SecretStr = SecretStr("postgresql://gridwatch@127.0.0.1:5432/gridwatch")
-    pool_size: Annotated[int, Field(ge=2, le=100)] = 8
-
-
-class BrokerConfig(Section):
-    """Where the MQTT 5 broker is. GRIDWATCH_MQTT wins over `url`."""
-
-    url: Annotated[str, Field(pattern=r"^mqtts?://[^/]+$")] = "mqtt://127.0.0.1:1883"
-    username: str | None = None
-    password: SecretStr | None = None
-
-
-class ApiConfig(Section):
-    """Where the API listens."""
-
-    host: str = "127.0.0.1"
-    port: Annotated[int, Field(ge=0, le=65535)] = 8480
-    session: Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(days=7))] = timedelta(hours=12)
-    """How long a login lasts; ISO 8601, e.g. `PT12H`."""
-
-
-class ServicesConfig(Section):
-    """What the roles need around them."""
-
-    data_dir: Path = Path("data")
-    """Outboxes and evidence; created when missing. Relative to the YAML file."""
-    database: DatabaseConfig = DatabaseConfig()
-    broker: BrokerConfig = BrokerConfig()
-    api: ApiConfig = ApiConfig()
-    outbox_max_bytes: Annotated[int, Field(ge=1_000_000)] = 256_000_000
 
 
 class Deployment(Section):

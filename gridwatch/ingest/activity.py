@@ -37,9 +37,9 @@ _ALARM: Final = 8.0
 
 SMALL_WIDTH: Final = 320
 """Pixels wide at which two pictures are compared."""
-_DIFFERENCE: Final = 12
-"""Levels that a pixel must differ by in one colour. Scaling averages noise away; coarse intra coding (x264 at CRF 28)
-leaves 14 in a pixel or two."""
+_DIFFERENCE: Final = 10
+"""Levels that a pixel must differ by in one colour. Scaling and blur average noise away; what coarse intra coding (x264
+at CRF 28) leaves stays below it."""
 _AREA: Final = 0.00015
 """Share of the picture that must differ: nine pixels. Both are below what opens a motion gate (14 levels, 0.03 %)."""
 

@@ -67,9 +67,19 @@ class ActivityGate:
     """Feeds the decoder of one connection with what is worth decoding. Not thread-safe."""
 
     def __init__(
-        self, stream: av.VideoStream, fps: float, tally: ReaderTally, attention: Attention | None, name: str
+        self,
+        stream: av.VideoStream,
+        fps: float,
+        tally: ReaderTally,
+        attention: Attention | None,
+        name: str,
+        *,
+        kept_bytes: int = KEPT_BYTES,
     ) -> None:
-        """`stream` must not have decoded anything yet; without `attention` all is decoded. `name` is for the log."""
+        """`stream` must not have decoded anything yet; without `attention` it is never idle. `name` is for the log.
+
+        `kept_bytes` is the most to keep while idle.
+        """
         self.alive = False
         """True when the latest packet gave a picture, or was not needed."""
         self._decoder = PictureDecoder(stream, fps, tally)
@@ -82,6 +92,7 @@ class ActivityGate:
         self._sizes = SizeWatch()
         self._kept: deque[Arrival] = deque()
         self._kept_bytes = 0
+        self._most_bytes = kept_bytes
         self._asleep = False
         self._behind = False
         """Awake, with packets kept from before."""
@@ -150,7 +161,7 @@ class ActivityGate:
             if not packet.is_keyframe and self._attention is not None and self._sizes.moves(packet.size, at):
                 self._risen_at = at
                 return Wake.SIZES
-        if self._asleep and (at - self._key_at > LONGEST_SECONDS or self._kept_bytes > KEPT_BYTES):
+        if self._asleep and (at - self._key_at > LONGEST_SECONDS or self._kept_bytes > self._most_bytes):
             return Wake.LONG
         return None
 
@@ -227,7 +238,7 @@ class ActivityGate:
     def _decode_kept(self) -> Generator[Picture, None, av.VideoFrame | None]:
         """Decode what was kept; while behind, only as fast as analysis takes it. Returns the last picture decoded."""
         latest = None
-        while self._kept and (not self._behind or self._has_room() or self._kept_bytes > KEPT_BYTES):
+        while self._kept and (not self._behind or self._has_room() or self._kept_bytes > self._most_bytes):
             arrival = self._kept.popleft()
             packet = arrival.packet
             self._kept_bytes -= packet.size

@@ -45,12 +45,12 @@ class Converter:
         return _array(bgr)
 
     def small(self, frame: av.VideoFrame) -> Image:
-        """`frame` to compare with another (see `activity.differ`)."""
+        """`frame` to compare with another (see `activity.differ`), a little blurred against noise."""
         height = max(1, round(frame.height * SMALL_WIDTH / frame.width))
         small = self._shrinker.reformat(
             frame, width=SMALL_WIDTH, height=height, format="bgr24", interpolation=Interpolation.AREA, threads=1
         )
-        return _array(small)
+        return np.asarray(cv2.blur(_array(small), (3, 3)), np.uint8)
 
 
 def _is_plain(frame: av.VideoFrame) -> bool:

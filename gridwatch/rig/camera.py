@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from gridwatch.config.model import IDENTIFIER
+from gridwatch.config.base import IDENTIFIER
 from gridwatch.domain import Position
 from gridwatch.rig.clip import Clip
 from gridwatch.rig.errors import RigSetupError

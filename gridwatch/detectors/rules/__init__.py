@@ -1,6 +1,7 @@
 """Tracks to incidents: one file a rule, each a frozen value that a picture turns into its successor."""
 
-from gridwatch.config.model import CameraConfig, CrowdingRule, IntrusionRule, LineCrossingRule
+from gridwatch.config.model import CameraConfig
+from gridwatch.config.rules import CrowdingRule, IntrusionRule, LineCrossingRule
 from gridwatch.detectors.rules.base import Moment, Rule, RuleEvent, RuleStep, Zone
 from gridwatch.detectors.rules.crowding import Crowding
 from gridwatch.detectors.rules.intrusion import Intrusion

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from shapely import Polygon, intersects_xy, prepare
 
-from gridwatch.config.model import RuleBase
+from gridwatch.config.rules import RuleBase
 from gridwatch.detectors.tracker import CONFIRMED_HITS
 from gridwatch.domain import IncidentBox, Phase, Point, Track
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from gridwatch.config.model import CrowdingRule
+from gridwatch.config.rules import CrowdingRule
 from gridwatch.detectors.rules.base import Episode, Moment, RuleStep, Zone, as_box, is_believed, is_watched
 from gridwatch.domain import IncidentBox, Track
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from gridwatch.config.model import IntrusionRule
+from gridwatch.config.rules import IntrusionRule
 from gridwatch.detectors.rules.base import (
     Episode,
     Moment,

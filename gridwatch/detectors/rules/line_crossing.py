@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, Literal
 
-from gridwatch.config.model import LineConfig, LineCrossingRule
+from gridwatch.config.model import LineConfig
+from gridwatch.config.rules import LineCrossingRule
 from gridwatch.detectors.rules.base import (
     Episode,
     Moment,

@@ -2,7 +2,7 @@ import pytest
 from pydantic import SecretStr
 
 from gridwatch.bus import BadBrokerAddress, BrokerAddress
-from gridwatch.config.model import BrokerConfig
+from gridwatch.config.services import BrokerConfig
 
 
 @pytest.mark.parametrize(

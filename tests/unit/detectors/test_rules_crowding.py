@@ -1,7 +1,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from gridwatch.config.model import CrowdingRule
+from gridwatch.config.rules import CrowdingRule
 from gridwatch.detectors.rules import Zone
 from gridwatch.detectors.rules.crowding import Crowding
 from gridwatch.domain import Track

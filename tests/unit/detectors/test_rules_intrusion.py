@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from gridwatch.config.model import IntrusionRule
+from gridwatch.config.rules import IntrusionRule
 from gridwatch.detectors.rules import Zone
 from gridwatch.detectors.rules.intrusion import Intrusion
 from gridwatch.domain import Point

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from gridwatch.config.model import LineConfig, LineCrossingRule
+from gridwatch.config.model import LineConfig
+from gridwatch.config.rules import LineCrossingRule
 from gridwatch.detectors.rules.line_crossing import LineCrossing, Segment
 from gridwatch.domain import Point
 from tests.unit.detectors.scenes import FPS, Foot, at, play, said, tracked, walk

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gridwatch.config import CameraConfig
-from gridwatch.config.model import IDENTIFIER
+from gridwatch.config.base import IDENTIFIER
 from gridwatch.domain import Incident, IncidentKind, Phase, Severity
 from gridwatch.ingest.events import AlarmState, DeviceAlarms, DeviceEvent, Operation
 from gridwatch.ingest.events.alarms import BURST, MAX_ACTIVE, REFILL_SECONDS

@@ -1,0 +1,44 @@
+"""What the roles need around them."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, SecretStr
+
+from gridwatch.config.base import Section
+
+
+class DatabaseConfig(Section):
+    """Where PostgreSQL or TimescaleDB is. GRIDWATCH_DSN wins over the file."""
+
+    dsn: SecretStr = SecretStr("postgresql://gridwatch@127.0.0.1:5432/gridwatch")
+    pool_size: Annotated[int, Field(ge=2, le=100)] = 8
+
+
+class BrokerConfig(Section):
+    """Where the MQTT 5 broker is. GRIDWATCH_MQTT wins over `url`."""
+
+    url: Annotated[str, Field(pattern=r"^mqtts?://[^/]+$")] = "mqtt://127.0.0.1:1883"
+    username: str | None = None
+    password: SecretStr | None = None
+
+
+class ApiConfig(Section):
+    """Where the API listens."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8480
+    session: Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(days=7))] = timedelta(hours=12)
+    """How long a login lasts; ISO 8601, e.g. `PT12H`."""
+
+
+class ServicesConfig(Section):
+    """What the roles need around them."""
+
+    data_dir: Path = Path("data")
+    """Outboxes and evidence; created when missing. Relative to the YAML file."""
+    database: DatabaseConfig = DatabaseConfig()
+    broker: BrokerConfig = BrokerConfig()
+    api: ApiConfig = ApiConfig()
+    outbox_max_bytes: Annotated[int, Field(ge=1_000_000)] = 256_000_000
