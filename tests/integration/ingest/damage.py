@@ -11,6 +11,7 @@ import faulthandler
 import gc
 import json
 import random
+import resource
 import socket
 import struct
 import sys
@@ -54,6 +55,7 @@ class Report:
     """Errors of another kind than that the stream ended."""
     megabytes: list[float] = field(default_factory=list)
     """Resident memory after each quarter of the streams."""
+    peak_megabytes: float = 0.0
     threads_left: list[str] = field(default_factory=list)
 
 
@@ -336,6 +338,7 @@ def main() -> None:
             if (seed + 1) % (count // 4) == 0:
                 gc.collect()
                 report.megabytes.append(round(psutil.Process().memory_info().rss / 1e6, 1))
+    report.peak_megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
     report.threads_left = [thread.name for thread in threading.enumerate() if thread.name.startswith("read-")]
     print(json.dumps(asdict(report)))  # noqa: T201
 
