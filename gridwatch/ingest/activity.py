@@ -21,10 +21,10 @@ WINDOW_SECONDS: Final = 20.0
 """How far back the level reaches; shorter than a motion gate remembers motion, so that it is learnt from stillness."""
 _MOST: Final = 512
 """P pictures of the window at most, whatever the rate."""
-_LEAST: Final = 30
+_LEAST: Final = 20
 """P pictures without which there is no level yet."""
-_AFTER_KEY: Final = 3
-"""P pictures after a keyframe that tell nothing: they repair what coarser intra coding left."""
+_AFTER_KEY_SECONDS: Final = 0.25
+"""P pictures so soon after a keyframe tell nothing: they repair what coarser intra coding left."""
 _SPREAD_FLOOR: Final = 0.08
 """Least spread of the logarithm of sizes: 8 %."""
 _Z_90: Final = 1.2816
@@ -36,16 +36,16 @@ _ALARM: Final = 8.0
 (an unmarked I picture, a burst of noise) from raising it alone, so at least three in succession do."""
 
 SMALL_WIDTH: Final = 320
-"""Pixels wide at which two pictures are compared."""
+"""Pixels wide, at most, at which two pictures are compared."""
 _DIFFERENCE: Final = 10
 """Levels that a pixel must differ by in one colour. Scaling and blur average noise away; what coarse intra coding (x264
 at CRF 28) leaves stays below it."""
 _AREA: Final = 0.00015
-"""Share of the picture that must differ: nine pixels. Both are below what opens a motion gate (14 levels, 0.03 %)."""
+"""Share of the picture that must differ. Both are below what opens a motion gate (14 levels, 0.03 %)."""
 
 
 def differ(one: Image, other: Image) -> bool:
-    """True when something has changed between two small pictures of a camera (SMALL_WIDTH wide)."""
+    """True when something has changed between two small pictures of a camera."""
     if one.shape != other.shape:
         return True
     difference = np.maximum(one, other) - np.minimum(one, other)
@@ -65,21 +65,20 @@ class SizeWatch:
         self._recent: deque[tuple[float, float]] = deque()
         self._sorted: list[float] = []
         self._sum = 0.0
-        self._since_key = 0
+        self._key_at = float("-inf")
 
     @property
     def is_ready(self) -> bool:
         """True once there is a level."""
         return len(self._sorted) >= _LEAST
 
-    def key(self) -> None:
-        """A keyframe came."""
-        self._since_key = 0
+    def key(self, time: float) -> None:
+        """A keyframe came, at stream time `time`."""
+        self._key_at = time
 
     def moves(self, size: int, time: float) -> bool:
         """True when the P picture of `size` bytes at stream time `time` makes it likely that something moves."""
-        self._since_key += 1
-        if self._since_key <= _AFTER_KEY:
+        if 0.0 <= time - self._key_at < _AFTER_KEY_SECONDS:
             return False
         value = math.log(max(1, size))
         alarm = self.is_ready and self._exceeds(value)

@@ -102,8 +102,12 @@ class ActivityGate:
         self._latest: float | None = None
         """PTS in seconds of the latest picture in order of presentation; None while they are not known."""
         self._key_at = self._risen_at = float("-inf")
+        self._since_key: list[Arrival] = []
+        """Falling asleep: a keyframe and what is shown before it, all decoded."""
+        self._shown: av.VideoFrame | None = None
+        """Falling asleep: the latest picture."""
         self._still: Image | None = None
-        """Asleep: what the latest picture handed out showed, small."""
+        """Asleep: what the latest keyframe showed, small."""
 
     def feed(self, arrival: Arrival) -> Iterator[Picture]:
         """The pictures to analyse now, in order. Take all of them before the next packet; an empty one is the last.
@@ -124,14 +128,28 @@ class ActivityGate:
                 self._wake(wake)
         elif packet.is_keyframe and not self._behind:
             self._drop_unwanted()
-        if not self._asleep and (self._behind or wake is not None or self._is_due(packet)):
-            sleepy = packet.is_keyframe and self._may_sleep()
-            latest = yield from self._decode_kept()
-            if sleepy and latest is not None:
-                self._sleep(arrival, latest)
+        if not self._asleep:
+            yield from self._go_on(arrival, wake)
         if packet.size == 0:
             yield from self.finish()
         self.alive = self.alive or self._asleep or self._behind
+
+    def _go_on(self, arrival: Arrival, wake: Wake | None) -> Iterator[Picture]:
+        """Awake: decode, and perhaps fall asleep."""
+        packet = arrival.packet
+        if packet.is_keyframe:
+            self._since_key = [arrival] if self._may_sleep() else []
+        elif self._since_key and wake is not None:
+            self._since_key = []
+        elif self._since_key:
+            if self._at(packet) > self._at(self._since_key[0].packet):
+                yield from self._sleep(arrival)
+                return
+            # Shown before the keyframe, and built on what came before it.
+            self._since_key.append(arrival)
+        if self._behind or wake is not None or self._since_key or self._is_due(packet):
+            latest = yield from self._decode_kept()
+            self._shown = latest if self._since_key else None
 
     def finish(self) -> Iterator[Picture]:
         """No packet will follow: what was kept, as fast as analysis takes it."""
@@ -152,7 +170,7 @@ class ActivityGate:
             return Wake.HOLE
         at, latest = self._at(packet), self._latest
         if packet.is_keyframe:
-            self._sizes.key()
+            self._sizes.key(at)
         if latest is None or abs(at - latest) > HOLE_SECONDS:
             self._latest = at
             return Wake.HOLE
@@ -191,11 +209,19 @@ class ActivityGate:
             return False
         return abs(self._latest - self._risen_at) > CALM_SECONDS
 
-    def _sleep(self, key: Arrival, shown: av.VideoFrame) -> None:
-        """From the keyframe on that was decoded last; `shown` is the latest picture."""
-        self._asleep, self._key_at, self._still = True, self._at(key.packet), self._decoder.small(shown)
-        self._kept.append(key)
-        self._kept_bytes = key.packet.size
+    def _sleep(self, arrival: Arrival) -> Iterator[Picture]:
+        """From the keyframe on that was decoded lately; `arrival` is the first that is shown after it."""
+        since_key, shown = self._since_key, self._shown
+        self._since_key, self._shown = [], None
+        waiting = self._decoder.drain()
+        for picture in self._decoder.sample(since_key[0], waiting):
+            yield self._hand_out(picture)
+        shown = waiting[-1] if waiting else shown
+        self._asleep, self._key_at = True, self._at(since_key[0].packet)
+        self._still = None if shown is None else self._decoder.small(shown)
+        self._kept.clear()
+        self._kept.extend([*since_key, arrival])
+        self._kept_bytes = sum(one.packet.size for one in self._kept)
 
     def _wake(self, why: Wake) -> None:
         log.debug("camera_wakes", camera=self._name, why=why, packets=len(self._kept))

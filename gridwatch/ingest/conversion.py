@@ -1,4 +1,4 @@
-"""Decoded pictures to BGR arrays: of at most MAX_WIDTH for analysis, of SMALL_WIDTH to compare."""
+"""Decoded pictures to BGR arrays: at most MAX_WIDTH wide for analysis, at most SMALL_WIDTH to compare."""
 
 from typing import Final, cast
 
@@ -46,9 +46,11 @@ class Converter:
 
     def small(self, frame: av.VideoFrame) -> Image:
         """`frame` to compare with another (see `activity.differ`), a little blurred against noise."""
-        height = max(1, round(frame.height * SMALL_WIDTH / frame.width))
+        # At least halved, since coding noise is of single pixels.
+        width = min(SMALL_WIDTH, max(2, frame.width // 2))
+        height = max(1, round(frame.height * width / frame.width))
         small = self._shrinker.reformat(
-            frame, width=SMALL_WIDTH, height=height, format="bgr24", interpolation=Interpolation.AREA, threads=1
+            frame, width=width, height=height, format="bgr24", interpolation=Interpolation.AREA, threads=1
         )
         return np.asarray(cv2.blur(_array(small), (3, 3)), np.uint8)
 

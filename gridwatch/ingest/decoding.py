@@ -110,14 +110,17 @@ class PictureDecoder:
     def decode_alone(self, key: VideoPacket) -> av.VideoFrame | None:
         """The picture of a keyframe and nothing else; None when it is damaged. What was decoded before is forgotten."""
         self._restart()
-        frames = self.decode(key)
+        frames = [*self.decode(key), *self.drain()]
+        return frames[0] if frames else None
+
+    def drain(self) -> list[av.VideoFrame]:
+        """The pictures that wait for others to be shown before them. What was decoded before is forgotten."""
         try:
-            frames += self._stream.codec_context.decode(None)
+            frames = self._stream.codec_context.decode(None)
         except av.FFmpegError:
-            return None
-        finally:
-            self._restart()
-        return frames[0] if frames and not frames[0].is_corrupt else None
+            frames = []
+        self._restart()
+        return [frame for frame in frames if not frame.is_corrupt]
 
     def go_on_from(self, key: VideoPacket) -> None:
         """The next packet to be decoded will be `key`. What was decoded before is forgotten."""
