@@ -171,7 +171,9 @@ class CameraConfig(Section):
     """GB/T 28181 code; kept, not interpreted."""
     analysis_fps: Annotated[float, Field(gt=0, le=30)] = 5.0
     gate: bool = True
-    """False analyses every frame, moving or not."""
+    """False decodes and analyses every frame, moving or not."""
+    decode: Literal["cpu", "vaapi", "cuda", "auto"] = "cpu"
+    """Where to decode: `cuda` is NVDEC, `auto` the first of `cuda` and `vaapi` that works. The CPU when none does."""
     events: EventsConfig = EventsConfig()
     zones: dict[Identifier, ZonePolygon] = Field(default_factory=dict)
     lines: dict[Identifier, LineConfig] = Field(default_factory=dict)

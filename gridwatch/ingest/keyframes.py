@@ -13,7 +13,8 @@ _H265_SLICES, _H265_IRAP = range(32), range(16, 22)
 def starts_afresh(packet: VideoPacket) -> bool:
     """True for an IDR picture of H.264 (ITU-T H.264, 7.4.1.2.4) or an IRAP picture of H.265 (ITU-T H.265, 7.4.2.2).
 
-    Others that FFmpeg calls keyframes are recovery points: the pictures before them are still counted on.
+    Others that FFmpeg calls keyframes are recovery points: the pictures before them are still counted on. Every picture
+    of motion JPEG is whole.
     """
     codec = packet.stream.codec_context
     head = bytes(memoryview(packet)[:_HEAD_BYTES])
@@ -25,7 +26,7 @@ def starts_afresh(packet: VideoPacket) -> bool:
     if codec.name == "hevc":
         headers = _after_lengths(head, (configuration[21] & 3) + 1) if has_lengths else _after_start_codes(head)
         return next((kind in _H265_IRAP for one in headers if (kind := one >> 1 & 0x3F) in _H265_SLICES), False)
-    return False
+    return codec.name == "mjpeg"
 
 
 def _after_start_codes(data: bytes) -> list[int]:

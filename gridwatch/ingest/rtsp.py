@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 import av
+from av.codec.hwaccel import HWAccel
 
 from gridwatch.ingest.decoding import VideoPacket
 from gridwatch.ingest.errors import CameraRefused, CameraUnreachable, IngestError, NoVideo, StreamEnded, StreamStalled
@@ -35,22 +36,24 @@ def open_stream(
     transport: Transport,
     read_seconds: float,
     tls_ca: Path | None = None,
+    hwaccel: HWAccel | None = None,
 ) -> av.container.InputContainer:
     """Connect to `url`, which has no user information, and play. Blocks up to 4 x OPEN_SECONDS; the caller closes.
 
     `read_seconds` is how long a later read may wait. It is no less than what counts as a stall: a read broken off in
     the middle of a packet that the network was merely slow to bring loses FFmpeg's place in the connection. With
     `tls_ca`, an rtsps camera must show a certificate signed by one in that PEM file, and for its host; without, any is
-    taken, since cameras sign their own.
+    taken, since cameras sign their own. `hwaccel` is as `hardware.accelerator` gives it.
     Raises CameraRefused, CameraUnreachable or NoVideo.
     """
     secret_url = with_credentials(url, credentials)
+    limits = (OPEN_SECONDS, read_seconds)
     options = {**_COMMON, **_TRANSPORTS[transport], **tls_options(tls_ca)}
     try:
-        container = av.open(secret_url, options={**options, **_FAST}, timeout=(OPEN_SECONDS, read_seconds))
+        container = av.open(secret_url, options={**options, **_FAST}, timeout=limits, hwaccel=hwaccel)
         if not _has_video(container):
             container.close()
-            container = av.open(secret_url, options=options, timeout=(OPEN_SECONDS, read_seconds))
+            container = av.open(secret_url, options=options, timeout=limits, hwaccel=hwaccel)
     except av.FFmpegError as error:
         raise _why_not(camera, url, error) from without_url(error)
     if not _has_video(container):

@@ -17,6 +17,7 @@ from gridwatch.ingest.activity_gate import ActivityGate
 from gridwatch.ingest.continuity import continuous
 from gridwatch.ingest.decoding import Arrival, Picture, VideoPacket
 from gridwatch.ingest.errors import CameraUnreachable, IngestError, NoVideo, StreamEnded
+from gridwatch.ingest.hardware import accelerator
 from gridwatch.ingest.looping import looped_packets
 from gridwatch.ingest.mjpeg import open_mjpeg
 from gridwatch.ingest.onvif import find_stream
@@ -84,7 +85,10 @@ class Session:
         if source.mjpeg is not None:
             return open_mjpeg(camera, target.url, target.credentials, self._stall_seconds, source.tls_ca)
         tls_ca = source.tls_ca if source.onvif is None else source.onvif.tls_ca
-        return open_stream(camera, target.url, target.credentials, source.transport, self._stall_seconds, tls_ca)
+        return open_stream(
+            camera, target.url, target.credentials, source.transport, self._stall_seconds, tls_ca,
+            accelerator(self._camera.decode, camera),
+        )  # fmt: skip
 
     def abandon(self) -> None:
         """Hand out nothing more; `read` returns as soon as the library lets it."""

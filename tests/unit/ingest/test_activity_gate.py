@@ -322,3 +322,18 @@ def test_time_goes_on_over_a_restart_of_the_cameras_clock(clip: Callable[[str], 
     assert "hole" in run.wakes
     assert run.times == sorted(set(run.times))
     assert run.times[-1] == pytest.approx(26.8)
+
+
+def test_of_motion_jpeg_only_what_is_analysed_is_decoded(tmp_path: Path) -> None:
+    path = tmp_path / "m.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mjpeg", rate=FPS)
+        stream.width, stream.height, stream.pix_fmt = 320, 180, "yuvj420p"
+        for picture in noisy(backdrop(), 60):
+            container.mux(
+                stream.encode(av.VideoFrame.from_ndarray(picture, format="bgr24").reformat(format="yuvj420p"))
+            )
+        container.mux(stream.encode(None))
+    run = Run().feed(path)
+    assert run.times == [i / 5 for i in range(30)]
+    assert run.tally.snapshot().decoded == 31  # and the last one of all
