@@ -12,6 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.fixtures.broker import BrokerControl
+from tests.integration.app.conftest import broker_url
 from tests.waiting import wait_until
 
 REPOSITORY = Path(__file__).parents[2]
@@ -81,3 +83,18 @@ def test_a_demo_that_is_stopped_or_killed_leaves_no_process(
         assert process.wait(10.0) == (-number if number is signal.SIGKILL else 0)
     finally:
         process.kill()
+
+
+@pytest.mark.timeout(180)
+def test_the_demo_uses_the_database_and_the_broker_it_is_given_again_and_again(
+    empty_database_dsn: str, own_mosquitto: BrokerControl, nothing_left: None
+) -> None:
+    given = {**os.environ, "GRIDWATCH_DSN": empty_database_dsn, "GRIDWATCH_MQTT": broker_url(own_mosquitto)}
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, "-m", "gridwatch", "demo", "--for", "25"],
+            env=given, capture_output=True, text=True, timeout=80, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "the one GRIDWATCH_DSN names" in done.stdout
+        assert "the one GRIDWATCH_MQTT names" in done.stdout

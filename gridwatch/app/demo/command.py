@@ -129,7 +129,7 @@ class Demo:
             return api.is_up()
 
         self._wait(up, "the API did not answer")
-        stream = StreamObserver(url, api.log_in(OPERATOR, stage.password), self._clock)
+        stream = StreamObserver(url, api.log_in(OPERATOR, stage.password), stage.cursor, self._clock)
         stream.start()
         self._stack.push("live stream", stream.close, timeout=2.0)
         self._say(f"API         {url}  log in as {OPERATOR} with password {stage.password}")

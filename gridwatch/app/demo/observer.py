@@ -120,13 +120,14 @@ def _latency(incident: Incident, received_at: datetime) -> float | None:
 class StreamObserver:
     """Follows the live stream as an operator's page would, resuming with Last-Event-ID. Owns a thread."""
 
-    def __init__(self, base_url: str, token: str, clock: Clock) -> None:
+    def __init__(self, base_url: str, token: str, cursor: int, clock: Clock) -> None:
+        """`cursor` is the newest message that is not wanted any more."""
         self._client = httpx.Client(
             base_url=base_url, headers={"Authorization": f"Bearer {token}"}, timeout=httpx.Timeout(5.0, read=1.0)
         )
         self._clock = clock
         self.seen = Seen()
-        self._cursor = "0"
+        self._cursor = str(cursor)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="demo-stream", daemon=True)
 
