@@ -1,5 +1,6 @@
 """Opens RTSP streams with PyAV and turns its errors into ours, without the URL they carry."""
 
+import errno
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -7,12 +8,16 @@ from typing import Literal, TypeAlias
 import av
 from av.codec.hwaccel import HWAccel
 
+from gridwatch.ingest.challenge import unknown_digest
 from gridwatch.ingest.decoding import VideoPacket
 from gridwatch.ingest.errors import CameraRefused, CameraUnreachable, IngestError, NoVideo, StreamEnded, StreamStalled
 from gridwatch.ingest.urls import Credentials, endpoint, with_credentials
 
 Transport: TypeAlias = Literal["auto", "tcp", "udp"]
 """`auto` is TCP, and UDP from a camera that refuses TCP."""
+
+_NOT_THAT_WAY = errno.EPROTONOSUPPORT
+"""FFmpeg's word for a camera that refuses the only transport it was to use."""
 
 OPEN_SECONDS = 5.0
 """Limit of each of the two steps of opening: the RTSP dialogue, and probing."""
@@ -98,15 +103,17 @@ def _why_not(camera: str, url: str, error: av.FFmpegError) -> IngestError:
     where = endpoint(url)
     match error:
         case av.error.HTTPUnauthorizedError() | av.error.HTTPForbiddenError():
-            return CameraRefused(camera, f"{where} refused the user name or password", "correct them")
+            return _refused(camera, url)
         case av.error.HTTPNotFoundError():
             return NoVideo(camera, f"{where} has no stream of that path", "correct the path, or use onvif to find it")
         case av.error.InvalidDataError():  # also when it closes the connection or falls silent in the dialogue
             return CameraUnreachable(
                 camera, f"{where} gave no proper RTSP answer", "check its power and network, and that the port is RTSP"
             )
-        case av.error.HTTPError() | av.error.HTTPClientError():
-            return NoVideo(camera, f"{where} gives no stream ({error.strerror})", "check its video settings")
+        case _ if isinstance(error, av.error.HTTPError | av.error.HTTPClientError) or error.errno == _NOT_THAT_WAY:
+            return NoVideo(
+                camera, f"{where} gives no stream ({error.strerror})", "check its video settings; set transport to auto"
+            )
         case av.error.ExitError() | av.error.TimeoutError():
             return CameraUnreachable(
                 camera, f"{where} did not answer within {OPEN_SECONDS:g} s", "check its power and network"
@@ -116,6 +123,16 @@ def _why_not(camera: str, url: str, error: av.FFmpegError) -> IngestError:
             if "@" in url:
                 remedy = "write the special characters of its password as %XX"
             return CameraUnreachable(camera, f"cannot connect to {where} ({error.strerror})", remedy)
+
+
+def _refused(camera: str, url: str) -> CameraRefused:
+    where, digest = endpoint(url), unknown_digest(url)
+    if digest is None:
+        return CameraRefused(camera, f"{where} refused the user name or password", "correct them")
+    return CameraRefused(
+        camera, f"{where} wants Digest with {digest}, which cannot be given over RTSP",
+        "allow Digest with MD5 in the camera's security settings",
+    )  # fmt: skip
 
 
 def without_url(error: av.FFmpegError) -> av.FFmpegError:

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from gridwatch.ingest import CameraUnreachable, IngestError, StreamEnded, StreamStalled
+from gridwatch.config.model import CameraSource
+from gridwatch.ingest import CameraUnreachable, IngestError, NoVideo, StreamEnded, StreamStalled
 from gridwatch.ingest.rtsp import Transport
 from gridwatch.rig import Rig, RigThread, VirtualCamera
 from tests.fixtures.gst_rtsp import GstServer, Mount
 from tests.fixtures.proxy import FaultProxy, Network
 from tests.fixtures.rig import encode_clip
+from tests.integration.ingest.harness import camera_config, run_to_error
 from tests.integration.ingest.network import Persistent, persisting, pictures, wrong
 
 MAKES = ["rig", "gstreamer-h264", pytest.param("gstreamer-h265", marks=pytest.mark.slow)]
@@ -173,3 +175,10 @@ def test_a_camera_that_refuses_tcp_is_read_over_udp(tiny_clip: Path, tmp_path: P
         with persisting(proxy, "cam1", transport=transport) as reader:
             reader.wait_for_frames(3)
         assert proxy.passed > 3
+
+
+def test_a_camera_that_refuses_the_transport_it_is_set_to_says_so(tiny_clip: Path, tmp_path: Path) -> None:
+    with GstServer([Mount(path="cam1", clips=[tiny_clip], transports=("udp",))], tmp_path) as server:
+        error = run_to_error(camera_config(CameraSource(rtsp=server.url("cam1"), transport="tcp")))
+    assert type(error) is NoVideo
+    assert "transport to auto" in str(error)
