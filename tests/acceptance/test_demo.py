@@ -85,6 +85,7 @@ def test_a_demo_that_is_stopped_or_killed_leaves_no_process(
         process.kill()
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(180)
 def test_the_demo_uses_the_database_and_the_broker_it_is_given_again_and_again(
     empty_database_dsn: str, own_mosquitto: BrokerControl, nothing_left: None
