@@ -67,7 +67,7 @@ def write(path: Path, figures: Sequence[Figure]) -> None:
 
 
 def into_page(bench: str, numbers: dict[str, float], page: Path = PAGE) -> None:
-    """Replace what stands between `<!-- bench:NAME -->` and `<!-- end -->` in `page`. Raises ValueError without them."""
+    """Replace what is between `<!-- bench:NAME -->` and `<!-- end -->` in `page`. Raises ValueError without them."""
     begin, end = f"<!-- bench:{bench} -->", "<!-- end -->"
     text = page.read_text(encoding="utf-8")
     before, found, rest = text.partition(begin)

@@ -50,7 +50,7 @@ class Firsts:
 
 
 def read(urls: list[str], *, gated: bool, watched: bool) -> None:
-    """A reader each; `watched` by a motion gate as analysis does, and with `gated` that leaves idle cameras undecoded."""
+    """A reader each. `watched`: a motion gate sees the frames; `gated`: what it says leaves idle cameras undecoded."""
     firsts = Firsts(len(urls))
     readers = [_reader(camera(number, url), firsts, gated=gated, watched=watched) for number, url in enumerate(urls)]
     threads = [threading.Thread(target=_run, args=(one,), daemon=True) for one in readers]
@@ -96,14 +96,18 @@ def pipe(url: str) -> None:
     size = SIZE[0] * SIZE[1] * 3 // 2
     with subprocess.Popen(command, stdout=subprocess.PIPE) as child:
         assert child.stdout is not None  # noqa: S101 - asked for
-        ending = threading.Thread(target=lambda: (sys.stdin.read(), child.terminate()), daemon=True)
-        ending.start()
+        threading.Thread(target=_end_with_input, args=(child,), daemon=True).start()
         first = True
         while len(data := child.stdout.read(size)) == size:
             np.frombuffer(data, np.uint8)
             if first:
                 first = False
                 say("up", f"{CLOCK.monotonic() - began:.3f}")
+
+
+def _end_with_input(child: subprocess.Popen[bytes]) -> None:
+    sys.stdin.read()
+    child.terminate()
 
 
 def returning(url: str) -> None:

@@ -19,12 +19,16 @@ from gridwatch.domain import Frame, Image
 
 WINDOW_SECONDS: Final = 20.0
 """How far back the level reaches; shorter than a motion gate remembers motion, so that it is learnt from stillness."""
+LAG_SECONDS: Final = 3.0
+"""How old a picture is when it becomes part of the level: motion that begins must not hide itself."""
 _MOST: Final = 512
 """P pictures of the window at most, whatever the rate."""
-_LEAST: Final = 20
+_LEAST: Final = 15
 """P pictures without which there is no level yet."""
 _AFTER_KEY_SECONDS: Final = 0.25
 """P pictures so soon after a keyframe tell nothing: they repair what coarser intra coding left."""
+_OVERHEAD_BYTES: Final = 64
+"""Added to each size: below a hundred bytes or so, which is nothing but headers, a ratio means nothing."""
 _SPREAD_FLOOR: Final = 0.08
 """Least spread of the logarithm of sizes: 8 %."""
 _Z_90: Final = 1.2816
@@ -56,12 +60,14 @@ class SizeWatch:
     """The running level of one stream's P pictures, scale-free. Deterministic. Not thread-safe.
 
     Level and spread are the median and the distance from it to the 90 % quantile (of normally distributed logarithms,
-    1.28 standard deviations) over WINDOW_SECONDS: two outliers in ten pictures, such as every keyframe's aftermath or
-    the layers of a hierarchical GOP, belong to the spread. Pictures that rise are always learnt, so a new level (night,
-    another bit rate) is usual after half a window.
+    1.28 standard deviations) over WINDOW_SECONDS that ended LAG_SECONDS ago: two outliers in ten pictures, such as
+    every keyframe's aftermath or the layers of a hierarchical GOP, belong to the spread. Pictures that rise are learnt
+    like all others, so a new level (night, another bit rate) is usual after half a window.
     """
 
     def __init__(self) -> None:
+        self._new: deque[tuple[float, float]] = deque()
+        """Time and value of pictures that are not part of the level yet."""
         self._recent: deque[tuple[float, float]] = deque()
         self._sorted: list[float] = []
         self._sum = 0.0
@@ -80,7 +86,7 @@ class SizeWatch:
         """True when the P picture of `size` bytes at stream time `time` makes it likely that something moves."""
         if 0.0 <= time - self._key_at < _AFTER_KEY_SECONDS:
             return False
-        value = math.log(max(1, size))
+        value = math.log(size + _OVERHEAD_BYTES)
         alarm = self.is_ready and self._exceeds(value)
         self._learn(value, time)
         return alarm
@@ -96,10 +102,15 @@ class SizeWatch:
         return True
 
     def _learn(self, value: float, time: float) -> None:
-        insort(self._sorted, value)
-        self._recent.append((time, value))
-        while len(self._recent) > _MOST or not 0.0 <= time - self._recent[0][0] <= WINDOW_SECONDS:
+        self._new.append((time, value))
+        while len(self._new) > _MOST or not 0.0 <= time - self._new[0][0] < LAG_SECONDS:
+            self._recent.append(self._new.popleft())
+            insort(self._sorted, self._recent[-1][1])
+        while self._recent and self._is_past(time):
             del self._sorted[bisect_left(self._sorted, self._recent.popleft()[1])]
+
+    def _is_past(self, time: float) -> bool:
+        return len(self._recent) > _MOST or not 0.0 <= time - self._recent[0][0] <= WINDOW_SECONDS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
