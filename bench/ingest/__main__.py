@@ -1,4 +1,4 @@
-"""`python -m bench.ingest [--quick] [--json FILE]`. The cameras are a rig in this process; what is measured is not."""
+"""`python -m bench.ingest [--quick] [--json FILE]`. The rig is in this process; what is measured is not."""
 
 import argparse
 import os
