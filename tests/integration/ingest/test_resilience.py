@@ -70,8 +70,11 @@ def test_a_connection_that_ends_is_told_and_made_again(
         comes_back(reader, served.right)
 
 
-def test_a_server_that_is_down_for_a_while_is_unreachable_until_it_is_back(served: Served, proxy: FaultProxy) -> None:
-    with persisting(proxy, "cam1") as reader:
+@pytest.mark.parametrize("transport", ["tcp", "udp"])
+def test_a_server_that_is_down_for_a_while_is_unreachable_until_it_is_back(
+    served: Served, proxy: FaultProxy, transport: Transport
+) -> None:
+    with persisting(proxy, "cam1", transport=transport) as reader:
         reader.wait_for_frames(3)
         proxy.network = Network(refusing=True)
         proxy.reset()
@@ -109,6 +112,19 @@ def test_a_pause_shorter_than_a_stall_loses_nothing_over_tcp(served: Served, pro
         # The first picture comes without a time.
         gaps = [later.pts - earlier.pts for earlier, later in pairwise(seen.frames[1:])]
         assert gaps == pytest.approx([0.1] * len(gaps), abs=0.01)
+
+
+def test_a_pause_shorter_than_a_stall_costs_pictures_and_not_the_stream_over_udp(
+    served: Served, proxy: FaultProxy
+) -> None:
+    with persisting(proxy, "cam1", transport="udp") as reader:
+        reader.wait_for_frames(3)
+        proxy.network = Network(stalled=True)
+        reader.wait(lambda seen: proxy.lost > 8 if served.h265 else proxy.lost > 50)
+        proxy.network = Network()
+        comes_back(reader, served.right)
+        assert reader.seen.errors == []
+        assert reader.seen.ups == 0, "since it was forgotten: the same connection"
 
 
 @pytest.mark.parametrize("network", [Network(delay_seconds=0.3, jitter_seconds=0.2), Network(bytes_per_second=60_000)])
