@@ -11,6 +11,8 @@ from typing import Self
 from rich.console import Console
 from rich.table import Table
 
+_WIDTH = 132
+"""Columns of a table, also where nobody told how many there are."""
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 
 
@@ -48,12 +50,14 @@ def show(title: str, figures: Sequence[Figure]) -> None:
     """Print a table."""
     table = Table(title=title, border_style="dim", title_justify="left")
     for column in ("figure", "median", "spread", "goal", ""):
-        table.add_column(column, justify="left" if column in {"figure", ""} else "right")
+        table.add_column(column, justify="left" if column in {"figure", ""} else "right", no_wrap=True)
     for one in figures:
         goal = "" if one.goal is None else f"[{'green' if one.is_met else 'red'}]<= {one.goal:g}[/]"
         spread = "" if one.low == one.high else f"{_number(one.low)} .. {_number(one.high)}"
         table.add_row(one.name, f"{_number(one.median)} {one.unit}".strip(), spread, goal, one.note)
-    Console(highlight=False).print(table)
+    console = Console(highlight=False)
+    console.width = max(console.width, _WIDTH)
+    console.print(table)
 
 
 def write(path: Path, figures: Sequence[Figure]) -> None:

@@ -38,6 +38,10 @@ _CLIP: Final = 4.0
 _ALARM: Final = 8.0
 """CUSUM (Page 1954) of sizes in spreads above the level: less than `_DRIFT` is forgotten, `_CLIP` keeps one picture
 (an unmarked I picture, a burst of noise) from raising it alone, so at least three in succession do."""
+_DOUBT_MOST: Final = 8.0
+_DOUBT_HALF_LIFE: Final = 300.0
+"""Each false alarm doubles what the next one takes, up to `_DOUBT_MOST` times, and half of that is forgotten in so many
+seconds: a rate control that wanders would wake its camera all the time."""
 
 SMALL_WIDTH: Final = 320
 """Pixels wide, at most, at which two pictures are compared."""
@@ -71,6 +75,8 @@ class SizeWatch:
         self._recent: deque[tuple[float, float]] = deque()
         self._sorted: list[float] = []
         self._sum = 0.0
+        self._doubt = 1.0
+        self._doubted_at = 0.0
         self._key_at = float("-inf")
 
     @property
@@ -87,16 +93,23 @@ class SizeWatch:
         if 0.0 <= time - self._key_at < _AFTER_KEY_SECONDS:
             return False
         value = math.log(size + _OVERHEAD_BYTES)
-        alarm = self.is_ready and self._exceeds(value)
+        alarm = self.is_ready and self._exceeds(value, time)
         self._learn(value, time)
         return alarm
 
-    def _exceeds(self, value: float) -> bool:
+    def was_wrong(self, time: float) -> None:
+        """The latest alarm was a false one, as is known at stream time `time`."""
+        self._doubt, self._doubted_at = min(_DOUBT_MOST, 2.0 * self._doubt_at(time)), time
+
+    def _doubt_at(self, time: float) -> float:
+        return max(1.0, self._doubt * 0.5 ** (max(0.0, time - self._doubted_at) / _DOUBT_HALF_LIFE))
+
+    def _exceeds(self, value: float, time: float) -> bool:
         last = len(self._sorted) - 1
         level = self._sorted[last // 2]
         spread = max(_SPREAD_FLOOR, (self._sorted[round(last * 0.9)] - level) / _Z_90)
         self._sum = max(0.0, self._sum + min(_CLIP, (value - level) / spread) - _DRIFT)
-        if self._sum < _ALARM:
+        if self._sum < _ALARM * self._doubt_at(time):
             return False
         self._sum = 0.0
         return True

@@ -15,7 +15,7 @@ takes them, so that no queue behind drops them.
 """
 
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import replace
 from enum import StrEnum
 from typing import Final
@@ -41,6 +41,8 @@ HOLE_SECONDS: Final = 2.0
 """A longer step between pictures is a hole in the stream, or a jump of its clock."""
 KEPT_BYTES: Final = 8 * 1024 * 1024
 """Packets kept of one camera: 30 s at 2 Mbit/s. Beyond, everything is decoded as it comes."""
+_NOTHING_SECONDS: Final = 20.0
+"""Idle again so soon after its sizes woke a camera: analysis, which remembers motion for longer, saw none."""
 _LEAST_FPS: Final = 1.0
 """Cameras analysed less often are decoded always: between two of their pictures anything may have come and gone."""
 _IN_FLIGHT: Final = 2
@@ -101,7 +103,7 @@ class ActivityGate:
         """Stream time of the latest picture handed out."""
         self._latest: float | None = None
         """PTS in seconds of the latest picture in order of presentation; None while they are not known."""
-        self._key_at = self._risen_at = float("-inf")
+        self._key_at = self._risen_at = self._roused_at = float("-inf")
         self._since_key: list[Arrival] = []
         """Falling asleep: a keyframe and what is shown before it, all decoded."""
         self._shown: av.VideoFrame | None = None
@@ -109,35 +111,39 @@ class ActivityGate:
         self._still: Image | None = None
         """Asleep: what the latest keyframe showed, small."""
 
-    def feed(self, arrival: Arrival) -> Iterator[Picture]:
+    def feed(self, arrival: Arrival) -> Iterable[Picture]:
         """The pictures to analyse now, in order. Take all of them before the next packet; an empty one is the last.
 
         Blocks for the last one only, while analysis catches up.
         """
-        self.alive = False
         packet = arrival.packet
         self._tally.packet(size=packet.size, decoded=0, errors=0)
         wake = self._watch(packet)
         self._kept.append(arrival)
         self._kept_bytes += packet.size
         if self._asleep:
+            self.alive = True
             wake = wake or self._wanted()
-            if wake is None and packet.is_keyframe and self._at(packet) - self._key_at >= KEY_SECONDS:
-                wake = yield from self._look_at_key()
-            if wake is not None:
-                self._wake(wake)
-        elif packet.is_keyframe and not self._behind:
-            self._drop_unwanted()
-        if not self._asleep:
+            looks = packet.is_keyframe and self._at(packet) - self._key_at >= KEY_SECONDS
+            return self._rouse(arrival, wake) if looks or wake is not None else ()
+        self.alive = self._behind
+        is_news = wake is not None or packet.is_keyframe or self._behind or self._since_key
+        return self._go_on(arrival, wake) if is_news or self._is_due(packet) else ()
+
+    def _rouse(self, arrival: Arrival, wake: Wake | None) -> Iterator[Picture]:
+        """Asleep: look at a keyframe, unless it is known that it is time to `wake`."""
+        if wake is None:
+            wake = yield from self._look_at_key()
+        if wake is not None:
+            self._wake(wake)
             yield from self._go_on(arrival, wake)
-        if packet.size == 0:
-            yield from self.finish()
-        self.alive = self.alive or self._asleep or self._behind
 
     def _go_on(self, arrival: Arrival, wake: Wake | None) -> Iterator[Picture]:
         """Awake: decode, and perhaps fall asleep."""
         packet = arrival.packet
         if packet.is_keyframe:
+            if not self._behind:
+                self._drop_unwanted()
             self._since_key = [arrival] if self._may_sleep() else []
         elif self._since_key and wake is not None:
             self._since_key = []
@@ -150,6 +156,9 @@ class ActivityGate:
         if self._behind or wake is not None or self._since_key or self._is_due(packet):
             latest = yield from self._decode_kept()
             self._shown = latest if self._since_key else None
+        self.alive = self.alive or self._behind
+        if packet.size == 0:
+            yield from self.finish()
 
     def finish(self) -> Iterator[Picture]:
         """No packet will follow: what was kept, as fast as analysis takes it."""
@@ -213,11 +222,15 @@ class ActivityGate:
         """From the keyframe on that was decoded lately; `arrival` is the first that is shown after it."""
         since_key, shown = self._since_key, self._shown
         self._since_key, self._shown = [], None
+        self.alive = True
         waiting = self._decoder.drain()
         for picture in self._decoder.sample(since_key[0], waiting):
             yield self._hand_out(picture)
         shown = waiting[-1] if waiting else shown
         self._asleep, self._key_at = True, self._at(since_key[0].packet)
+        if self._key_at - self._roused_at < _NOTHING_SECONDS:
+            self._sizes.was_wrong(self._key_at)
+            self._roused_at = float("-inf")
         self._still = None if shown is None else self._decoder.small(shown)
         self._kept.clear()
         self._kept.extend([*since_key, arrival])
@@ -226,6 +239,8 @@ class ActivityGate:
     def _wake(self, why: Wake) -> None:
         log.debug("camera_wakes", camera=self._name, why=why, packets=len(self._kept))
         self._tally.woke()
+        if why is Wake.SIZES:
+            self._roused_at = self._risen_at
         self._asleep, self._behind, self._still = False, True, None
         self._decoder.go_on_from(self._kept[0].packet)
 

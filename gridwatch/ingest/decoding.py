@@ -1,6 +1,6 @@
 """Packets to pictures: the one way that live streams and recorded files share, so that both give the same bytes."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fractions import Fraction
@@ -22,14 +22,18 @@ MAX_PIXELS = 8192 * 5120
 VideoPacket: TypeAlias = "av.Packet[av.VideoStream]"
 
 
+def _does_not_say(_: VideoPacket) -> datetime | None:
+    return None
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Arrival:
     """A packet as it came. An empty packet ends the stream."""
 
     packet: VideoPacket
     arrived_at: datetime
-    sent_at: datetime | None = None
-    """When the camera says it took the packet's picture; None when it does not say."""
+    sent_at: Callable[[VideoPacket], datetime | None] = _does_not_say
+    """Finds out when the camera says it took the packet's picture; None when it does not say."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,7 +65,8 @@ class PictureDecoder:
         stream.codec_context.thread_count = 1
         stream.codec_context.options = {**stream.codec_context.options, "max_pixels": str(MAX_PIXELS)}
         rate = stream.average_rate or stream.guessed_rate or DEFAULT_RATE
-        self._stream = stream
+        self._codec = stream.codec_context
+        self._tick = float(stream.time_base or 0)
         self._timeline = StreamTimeline(float(1 / rate))
         self._sampler = FrameSampler(fps)
         self._converter = Converter()
@@ -74,7 +79,7 @@ class PictureDecoder:
     @property
     def in_order(self) -> bool:
         """True when pictures are shown in the order they are decoded, as far as is known."""
-        return self._stream.codec_context.has_b_frames == 0
+        return self._codec.has_b_frames == 0
 
     def is_due(self, seconds: float) -> bool:
         """Whether the next picture will be analysed if it is shown at `seconds` of the stream's PTS."""
@@ -90,7 +95,7 @@ class PictureDecoder:
             self._from = None
         if self._skips is wanted:
             self._skips = not wanted
-            self._stream.codec_context.skip_frame = "DEFAULT" if wanted else "NONREF"
+            self._codec.skip_frame = "DEFAULT" if wanted else "NONREF"
         frames: list[av.VideoFrame] = []
         errors = 0
         try:
@@ -103,7 +108,7 @@ class PictureDecoder:
             errors = len(decoded) - len(frames)
         if errors:
             # A flushed decoder gives nothing before the next keyframe or recovery point.
-            self._stream.codec_context.flush_buffers()
+            self._codec.flush_buffers()
         self._tally.packet(size=0, decoded=len(frames), errors=errors)
         return frames
 
@@ -116,7 +121,7 @@ class PictureDecoder:
     def drain(self) -> list[av.VideoFrame]:
         """The pictures that wait for others to be shown before them. What was decoded before is forgotten."""
         try:
-            frames = self._stream.codec_context.decode(None)
+            frames = self._codec.decode(None)
         except av.FFmpegError:
             frames = []
         self._restart()
@@ -129,8 +134,8 @@ class PictureDecoder:
 
     def pass_over(self, packet: VideoPacket) -> None:
         """Its picture is not decoded, but stream time goes on. Call for every packet left out, in order."""
-        if packet.pts is not None and packet.time_base is not None:
-            self._timeline.pass_over(float(packet.pts * packet.time_base))
+        if packet.pts is not None:
+            self._timeline.pass_over(packet.pts * self._tick)
 
     def sample(self, arrival: Arrival, frames: list[av.VideoFrame]) -> Iterator[Picture]:
         """Those of `frames`, which `arrival` completed, that are to be analysed. Call for every packet, in order."""
@@ -138,14 +143,13 @@ class PictureDecoder:
         for frame in frames:
             if self._from is not None and frame.pts is not None and frame.pts < self._from:
                 continue
-            tick = frame.time_base or self._stream.time_base or Fraction(0)
-            time = self._timeline.advance(None if frame.pts is None else float(frame.pts * tick))
+            time = self._timeline.advance(None if frame.pts is None else frame.pts * self._tick)
             if not self._sampler.take(time):
                 continue
-            sent_at = arrival.sent_at
+            sent_at = arrival.sent_at(packet)
             if sent_at is not None and frame.pts is not None and packet.pts is not None:
                 # Reordered: the packet that completes a picture is of a later or an earlier one.
-                sent_at += timedelta(seconds=float((frame.pts - packet.pts) * tick))
+                sent_at += timedelta(seconds=(frame.pts - packet.pts) * self._tick)
             yield Picture(time=time, arrived_at=arrival.arrived_at, sent_at=sent_at, image=self._converter.bgr(frame))
 
     def small(self, frame: av.VideoFrame) -> Image:
@@ -153,6 +157,5 @@ class PictureDecoder:
         return self._converter.small(frame)
 
     def _restart(self) -> None:
-        codec = self._stream.codec_context
-        if codec.is_open:
-            codec.flush_buffers()
+        if self._codec.is_open:
+            self._codec.flush_buffers()

@@ -137,7 +137,7 @@ class Session:
             for packet in continuous(arriving, stream, self._outlets.tally):
                 if self._abandoned.is_set():
                     return
-                arrival = Arrival(packet=packet, arrived_at=self._clock.now(), sent_at=_sent_at(packet))
+                arrival = Arrival(packet=packet, arrived_at=self._clock.now(), sent_at=_sent_at)
                 self._take(gate, gate.feed(arrival), clock_offset_seconds)
         except IngestError:
             self._take(gate, gate.finish(), clock_offset_seconds)

@@ -20,7 +20,7 @@ def test_the_quick_bench_ends_within_a_minute_and_a_half_and_gives_every_figure(
         "memory_per_camera_growth", "threads_4", "first_frame_seconds", "return_p95_seconds",
     ):  # fmt: skip
         assert figures[name] > 0, name
-        assert name in done.stdout or name[:12] in done.stdout
+        assert name in done.stdout
     # Far from the goals, so that a busy machine does not fail it: asleep is less than awake, and reading is not double.
     assert figures["idle_vs_full_decode"] < 0.6
     assert figures["busy_vs_ffmpeg_floor"] < 2.0

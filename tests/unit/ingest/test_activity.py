@@ -92,6 +92,20 @@ def test_a_slow_change_of_level_is_no_motion() -> None:
     assert stream.send(dusk) == []
 
 
+def test_false_alarms_make_it_doubt_for_a_while() -> None:
+    stream = Stream()
+    stream.send(stream.noise(700, 40))
+    gust = stream.noise(1100, 1)
+    assert stream.send(gust)
+    for _ in range(3):
+        stream.watch.was_wrong(stream.number / FPS)
+    stream.send(stream.noise(700, 40))
+    assert not stream.send(gust)
+    assert stream.send(stream.noise(3000, 3))  # what goes on is motion all the same
+    stream.send(stream.noise(700, 1200))
+    assert stream.send(gust)
+
+
 def test_before_there_is_a_level_nothing_is_said() -> None:
     stream = Stream()
     assert not stream.watch.is_ready
