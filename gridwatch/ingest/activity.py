@@ -102,7 +102,8 @@ class SizeWatch:
         self._doubt, self._doubted_at = min(_DOUBT_MOST, 2.0 * self._doubt_at(time)), time
 
     def _doubt_at(self, time: float) -> float:
-        return max(1.0, self._doubt * 0.5 ** (max(0.0, time - self._doubted_at) / _DOUBT_HALF_LIFE))
+        halvings = max(0.0, time - self._doubted_at) / _DOUBT_HALF_LIFE
+        return max(1.0, self._doubt * math.exp2(-halvings))
 
     def _exceeds(self, value: float, time: float) -> bool:
         last = len(self._sorted) - 1
