@@ -25,6 +25,7 @@ case "${1:-venv}" in
         need mosquitto-clients 'command -v mosquitto_sub' 'an MQTT client that is not ours'
         need ffmpeg 'command -v ffprobe' 'an RTSP client that is not ours'
         need iproute2 'PATH=$PATH:/usr/sbin:/sbin command -v ip' 'networks of the tests own, for multicast'
+        need npm 'command -v npm' 'fetches the model anew, and the command line of AsyncAPI'
         need chromium 'command -v chromium' 'a browser to look at the first page'
         ;;
     *)

@@ -1,9 +1,11 @@
-"""The published JSON Schema files: `python -m gridwatch.bus.schemas docs/schemas`."""
+"""The published schema files, JSON Schema and AsyncAPI: `python -m gridwatch.bus.schemas docs/schemas`."""
 
 import json
 import sys
 from pathlib import Path
 
+from gridwatch import __version__
+from gridwatch.bus.asyncapi import render_asyncapi
 from gridwatch.bus.schema import INCIDENT_SCHEMA, CameraStateData, IncidentEvent, NodeStateData, PositionData, WireModel
 
 _PUBLISHED: dict[str, tuple[str, type[WireModel]]] = {
@@ -15,8 +17,11 @@ _PUBLISHED: dict[str, tuple[str, type[WireModel]]] = {
 
 
 def render_schemas() -> dict[str, str]:
-    """Text of every published schema by file name, JSON Schema 2020-12, the same on every run."""
-    texts = {}
+    """Text of every published file by its name: JSON Schema 2020-12 and an AsyncAPI 3 document that refers to them.
+
+    The same on every run.
+    """
+    texts = {"asyncapi.json": json.dumps(render_asyncapi(__version__), indent=2, ensure_ascii=False) + "\n"}
     for name, (urn, model) in _PUBLISHED.items():
         head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": urn}
         body = head | model.model_json_schema(mode="validation")
@@ -25,7 +30,7 @@ def render_schemas() -> dict[str, str]:
 
 
 def write_schemas(folder: Path) -> list[Path]:
-    """Write every schema into `folder`, made when missing; returns the files."""
+    """Write every file into `folder`, made when missing; returns the files."""
     folder.mkdir(parents=True, exist_ok=True)
     files = []
     for name, text in render_schemas().items():
