@@ -50,21 +50,25 @@ def snapshot(
     """
     picture = _sized(frame.image)
     height, width = picture.shape[:2]
-    for person in people:
-        _mask_head(picture, person)
+    _mask_heads(picture, people)
     for box in boxes:
         corners = (round(box.x1 * width), round(box.y1 * height)), (round(box.x2 * width), round(box.y2 * height))
         cv2.rectangle(picture, *corners, _FRAME_COLOUR, 1 + width // 800)
-    for zone in privacy:
-        corners_of_zone = np.round(np.array(zone) * (width, height)).astype(np.int32)
-        cv2.fillPoly(picture, [corners_of_zone], (0, 0, 0))
-        cv2.polylines(picture, [corners_of_zone], isClosed=True, color=(0, 0, 0), thickness=2 * _ACROSS_EDGES)
+    _black_out(picture, privacy)
     jpeg = _encode(picture)
     evidence = Evidence(
         sha256=hashlib.sha256(jpeg).hexdigest(), media_type="image/jpeg", bytes=len(jpeg), width=width, height=height,
         captured_at=frame.captured_at, masked=True,
     )  # fmt: skip
     return Snapshot(evidence=evidence, jpeg=jpeg)
+
+
+def masked(image: Image, people: Iterable[Box], privacy: Sequence[Sequence[tuple[float, float]]]) -> Image:
+    """A copy of `image`, at most 1280 wide, with the heads of `people` and the `privacy` polygons gone for good."""
+    picture = _sized(image)
+    _mask_heads(picture, people)
+    _black_out(picture, privacy)
+    return picture
 
 
 def head_of(person: Box, aspect: float) -> Box:
@@ -84,6 +88,19 @@ def _sized(image: Image) -> Image:
         return image.copy()
     size = (_MAX_WIDTH, max(1, round(height * _MAX_WIDTH / width)))
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _mask_heads(picture: Image, people: Iterable[Box]) -> None:
+    for person in people:
+        _mask_head(picture, person)
+
+
+def _black_out(picture: Image, privacy: Sequence[Sequence[tuple[float, float]]]) -> None:
+    height, width = picture.shape[:2]
+    for zone in privacy:
+        corners = np.round(np.array(zone) * (width, height)).astype(np.int32)
+        cv2.fillPoly(picture, [corners], (0, 0, 0))
+        cv2.polylines(picture, [corners], isClosed=True, color=(0, 0, 0), thickness=2 * _ACROSS_EDGES)
 
 
 def _mask_head(picture: Image, person: Box) -> None:
