@@ -113,8 +113,15 @@ def _resolve(deployment: Deployment, base: Path, environment: Environment) -> De
     broker = services.broker.model_copy(update={"url": environment.mqtt}) if environment.mqtt else services.broker
     database = services.database.model_copy(update={"dsn": environment.dsn}) if environment.dsn else services.database
     data_dir = (base / (environment.data_dir or services.data_dir)).resolve()
+    zones = dict(_time_zones(deployment))
     cameras = tuple(
-        camera.model_copy(update={"source": _resolve_source(camera.source, base)}) for camera in deployment.cameras
+        camera.model_copy(
+            update={
+                "source": _resolve_source(camera.source, base),
+                "timezone": camera.timezone or zones.get(str(camera.site_path)),
+            }
+        )
+        for camera in deployment.cameras
     )
     detector = deployment.detector
     if detector.weights is not None:
@@ -127,6 +134,17 @@ def _resolve(deployment: Deployment, base: Path, environment: Environment) -> De
             "services": services.model_copy(update={"broker": broker, "database": database, "data_dir": data_dir}),
         }
     )
+
+
+def _time_zones(deployment: Deployment) -> Iterator[tuple[str, str | None]]:
+    """The time zone of every node of the tree: its own, or that of the node above."""
+    district = deployment.district
+    yield district.id, district.timezone
+    for substation in district.substations:
+        middle = substation.timezone or district.timezone
+        yield f"{district.id}/{substation.id}", middle
+        for checkpoint in substation.checkpoints:
+            yield f"{district.id}/{substation.id}/{checkpoint.id}", checkpoint.timezone or middle
 
 
 def _resolve_source(source: CameraSource, base: Path) -> CameraSource:
@@ -187,6 +205,9 @@ def _check_files(document: Document, source_at: Location, source: CameraSource) 
 def _check_rules(document: Document, camera_at: Location, camera: CameraConfig) -> Iterator[Problem]:
     for number, rule in enumerate(camera.rules):
         here: Location = (*camera_at, "rules", number)
+        if rule.schedule is not None and camera.timezone is None:
+            message = "a schedule needs a time zone: give `timezone` to the district, the site or the camera"
+            yield document.problem((*here, "schedule"), message)
         if isinstance(rule, LineCrossingRule):
             if rule.line not in camera.lines:
                 message = f"camera {camera.id!r} has no line {rule.line!r}{nearest(rule.line, camera.lines)}"

@@ -8,6 +8,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from gridwatch.config.base import Fraction, Identifier, LonLat, PicturePoint, Section, ZonePolygon, require_unique
 from gridwatch.config.rules import RuleConfig
+from gridwatch.config.schedule import TimeZoneName
 from gridwatch.config.services import ServicesConfig
 from gridwatch.domain import HEALTH_RULE_PREFIX, CaseStep, Category, IncidentKind, Position, Severity, SitePath, Unit
 
@@ -18,6 +19,8 @@ class CheckpointConfig(Section):
     id: Identifier
     name: str
     position: LonLat | None = None
+    timezone: TimeZoneName | None = None
+    """For schedules; None: that of the site above."""
 
 
 class SubstationConfig(CheckpointConfig):
@@ -179,6 +182,10 @@ class CameraConfig(Section):
     lines: dict[Identifier, LineConfig] = Field(default_factory=dict)
     privacy: tuple[ZonePolygon, ...] = ()
     """Blackened in every picture before it leaves the worker."""
+    ignore: tuple[ZonePolygon, ...] = ()
+    """Whatever has its foot in one of these does not count, and what moves in them wakes nobody."""
+    timezone: TimeZoneName | None = None
+    """For schedules; None: that of its site."""
     rules: tuple[RuleConfig, ...] = ()
     health: HealthConfig | None = None
     """What is different here from the deployment's `health`."""

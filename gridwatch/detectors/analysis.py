@@ -39,6 +39,8 @@ class Analysis:
     """True when the detector looked at the frame, False when the gate was closed."""
     detections: int
     """Detections that a rule could use."""
+    suppressed: int = 0
+    """Incidents not raised, since one was cleared at their place a moment ago (`cooldown_seconds`)."""
     idle: bool = False
     """True when nothing has moved for a while, nobody is tracked and no incident is open: until something moves,
     pictures may be left out (`Frame.quiet`)."""
@@ -73,8 +75,9 @@ class CameraAnalysis:
         self._picture = None if health is None else PictureWatch(camera, health, self._position_at)
         self._unsaid: tuple[Incident, ...] = ()
         """About the picture; kept until said, even when the detector fails on the frame."""
-        self._gate = MotionGate(camera.privacy) if camera.gate else None
+        self._gate = MotionGate((*camera.privacy, *camera.ignore)) if camera.gate else None
         self._privacy = [rules.Zone(zone) for zone in camera.privacy]
+        self._ignore = [rules.Zone(zone) for zone in camera.ignore]
         self._kinds = {rule.id: rule for rule in camera.rules}
         # Persons are always tracked: a track knows where a head is in the picture in which the detector missed it.
         self._watched = {kin_of(label) for rule in camera.rules for label in (*rule.classes, _PERSON)}
@@ -109,10 +112,12 @@ class CameraAnalysis:
 
         events: list[tuple[str, RuleEvent]] = []
         following: dict[str, Rule] = {}
+        suppressed = 0
         for rule_id, rule in self._rules.items():
             step = rule.step(moment, tracked.tracks)
             following[rule_id] = step.rule
             events += [(rule_id, event) for event in step.events]
+            suppressed += step.suppressed
         self._rules = following
         incidents = [*self._unsaid, *(self._incident(rule_id, event) for rule_id, event in events)]
         incidents, snapshots = self._with_evidence(frame, incidents, seen, tracked.tracks)
@@ -120,6 +125,7 @@ class CameraAnalysis:
         return Analysis(
             incidents=(*overdue, *incidents), snapshots=tuple(snapshots), detected=seen is not None,
             detections=0 if seen is None else len(self._usable(seen)), idle=self._is_idle((*overdue, *incidents)),
+            suppressed=suppressed,
         )  # fmt: skip
 
     def finish(self) -> tuple[Incident, ...]:
@@ -208,15 +214,17 @@ class CameraAnalysis:
         return self._detector.detect([frame.image])[0]
 
     def _usable(self, seen: Sequence[Detection]) -> list[Detection]:
-        """Of a class that matters here, and not in a privacy zone."""
+        """Of a class that matters here, and neither in a privacy zone nor in one to ignore."""
         return [
             one for one in seen
-            if kin_of(one.label) in self._watched and not any(zone.contains(one.box.centre) for zone in self._privacy)
+            if kin_of(one.label) in self._watched
+            and not any(zone.contains(one.box.centre) for zone in self._privacy)
+            and not any(zone.contains(one.box.foot) for zone in self._ignore)
         ]  # fmt: skip
 
     def _incident(self, rule_id: str, event: RuleEvent) -> Incident:
         rule = self._kinds[rule_id]
-        identity = incident_id(event.occurred_at, self._camera.id, rule_id, event.subject)
+        identity = event.identity or incident_id(event.occurred_at, self._camera.id, rule_id, event.subject)
         return Incident(
             id=identity,
             kind=rule.kind, severity=rule.severity, phase=event.phase, seq=event.seq,

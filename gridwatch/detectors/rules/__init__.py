@@ -1,9 +1,13 @@
 """Tracks to incidents: one file a rule, each a frozen value that a picture turns into its successor."""
 
+from zoneinfo import ZoneInfo
+
 from gridwatch.config.model import CameraConfig
-from gridwatch.config.rules import CrowdingRule, IntrusionRule, LineCrossingRule
-from gridwatch.detectors.rules.base import Moment, Rule, RuleEvent, RuleStep, Zone
+from gridwatch.config.rules import CrowdingRule, IntrusionRule, LineCrossingRule, RuleConfig
+from gridwatch.config.schedule import parse_span
+from gridwatch.detectors.rules.base import Moment, Resumed, Rule, RuleEvent, RuleStep, Zone
 from gridwatch.detectors.rules.crowding import Crowding
+from gridwatch.detectors.rules.duty import OnDuty
 from gridwatch.detectors.rules.intrusion import Intrusion
 from gridwatch.detectors.rules.line_crossing import LineCrossing, Segment
 
@@ -12,6 +16,7 @@ __all__ = [
     "Intrusion",
     "LineCrossing",
     "Moment",
+    "Resumed",
     "Rule",
     "RuleEvent",
     "RuleStep",
@@ -26,13 +31,20 @@ def build(camera: CameraConfig, aspect: float) -> dict[str, Rule]:
 
     Raises KeyError for a zone or line that the camera lacks; a checked configuration has none.
     """
-    return {rule.id: _build(rule, camera, aspect) for rule in camera.rules}
+    return {rule.id: _on_duty(rule, camera, aspect) for rule in camera.rules}
 
 
-def _build(rule: IntrusionRule | LineCrossingRule | CrowdingRule, camera: CameraConfig, aspect: float) -> Rule:
+def _on_duty(rule: RuleConfig, camera: CameraConfig, aspect: float) -> Rule:
+    return OnDuty(
+        settings=rule, inner=_build(rule, camera, aspect), timezone=ZoneInfo(camera.timezone or "UTC"),
+        spans=tuple(parse_span(text) for text in rule.schedule or ()),
+    )  # fmt: skip
+
+
+def _build(rule: RuleConfig, camera: CameraConfig, aspect: float) -> Rule:
     match rule:
         case IntrusionRule():
-            return Intrusion(settings=rule, zone=Zone(camera.zones[rule.zone]), aspect=aspect)
+            return Intrusion.new(rule, Zone(camera.zones[rule.zone]), aspect)
         case LineCrossingRule():
             return LineCrossing(settings=rule, segment=Segment.of(camera.lines[rule.line], aspect))
         case CrowdingRule():

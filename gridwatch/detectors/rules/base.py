@@ -1,15 +1,20 @@
 """What every rule shares: the moment, the events it answers with, and the life of an incident."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
+from uuid import UUID
 
 from shapely import Polygon, intersects_xy, prepare
 
 from gridwatch.config.rules import RuleBase
 from gridwatch.detectors.tracker import CONFIRMED_HITS
-from gridwatch.domain import IncidentBox, Phase, Point, Track
+from gridwatch.domain import Box, IncidentBox, Phase, Point, Track
+
+_SAME_PLACE: Final = 1.0
+"""Sizes of the larger of two objects within which they are at the same place."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,6 +28,10 @@ class Moment:
     blind: float = 0.0
     """Seconds before this picture in which nobody looked (the camera was away). They are not part of `pts`: not having
     looked is not having seen nothing."""
+    on_duty: bool = True
+    """False outside the rule's schedule: nothing may be raised, and what is open is to be cleared."""
+    cooling: tuple[Box | None, ...] = ()
+    """Where incidents were cleared a moment ago, so that none may be raised there; None: anywhere."""
 
     def is_after(self, since: float, seconds: float) -> bool:
         """True when `seconds` have passed since stream time `since`, to the microsecond: 3.8 - 1.8 must be 2."""
@@ -43,6 +52,8 @@ class RuleEvent:
     boxes: tuple[IncidentBox, ...]
     score: float
     count: int
+    identity: UUID | None = None
+    """The incident's id where it was raised before a restart; None: it follows from the rest."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,6 +62,17 @@ class RuleStep:
 
     rule: "Rule"
     events: tuple[RuleEvent, ...]
+    suppressed: int = 0
+    """Incidents not raised, or not yet, since one was cleared there a moment ago; each counts once."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Resumed:
+    """An incident that was open when the last run of the worker ended."""
+
+    episode: "Episode"
+    boxes: tuple[IncidentBox, ...]
+    """Of its latest message."""
 
 
 class Rule(Protocol):
@@ -61,6 +83,9 @@ class Rule(Protocol):
 
     def finish(self, moment: Moment) -> RuleStep:
         """No more pictures: clear whatever is open."""
+
+    def resume(self, resumed: Sequence[Resumed]) -> "Rule":
+        """The same rule, having seen nothing but with these open: they go on, or are cleared when nobody is found."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,6 +98,8 @@ class Episode:
     last_pts: float
     """Stream time of its latest message."""
     score: float
+    identity: UUID | None = None
+    """Its incident's id, where that was raised before a restart."""
 
     @classmethod
     def open(
@@ -97,6 +124,7 @@ def _event(episode: Episode, phase: Phase, moment: Moment, boxes: tuple[Incident
     return RuleEvent(
         subject=episode.subject, phase=phase, seq=episode.seq, occurred_at=episode.occurred_at,
         observed_at=max(moment.at, episode.occurred_at), boxes=boxes, score=episode.score, count=len(boxes),
+        identity=episode.identity,
     )  # fmt: skip
 
 
@@ -124,7 +152,7 @@ def is_watched(rule: RuleBase, track: Track) -> bool:
 
 def is_believed(rule: RuleBase, track: Track) -> bool:
     """True when the rule may raise on it: confirmed, and strong enough once."""
-    return track.hits >= CONFIRMED_HITS and track.best_score >= rule.min_score
+    return track.hits >= CONFIRMED_HITS and track.best_score >= rule.class_scores.get(track.label, rule.min_score)
 
 
 def is_seen(track: Track, moment: Moment) -> bool:
@@ -135,3 +163,26 @@ def is_seen(track: Track, moment: Moment) -> bool:
 def as_box(track: Track) -> IncidentBox:
     """The track as an incident shows it: without its id."""
     return IncidentBox(box=track.box, label=track.label, score=track.score)
+
+
+def anchor(rule: RuleBase, box: Box) -> Point:
+    """The point of `box` that the rule goes by."""
+    return box.centre if rule.anchor == "center" else box.foot
+
+
+def distance(a: Point, b: Point, aspect: float) -> float:
+    """Between two places of a picture, in heights of the picture; `aspect` is its width over its height."""
+    return math.hypot((a.x - b.x) * aspect, a.y - b.y)
+
+
+def size(box: Box, aspect: float) -> float:
+    """The longer side, in heights of the picture: a person's height, a car's length from the side."""
+    return max(box.height, box.width * aspect)
+
+
+def is_cooling(moment: Moment, box: Box, aspect: float) -> bool:
+    """True when an incident was cleared a moment ago where `box` is."""
+    return any(
+        one is None or distance(one.foot, box.foot, aspect) <= _SAME_PLACE * max(size(one, aspect), size(box, aspect))
+        for one in moment.cooling
+    )

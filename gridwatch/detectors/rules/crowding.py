@@ -6,7 +6,17 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from gridwatch.config.rules import CrowdingRule
-from gridwatch.detectors.rules.base import Episode, Moment, RuleStep, Zone, as_box, is_believed, is_watched
+from gridwatch.detectors.rules.base import (
+    Episode,
+    Moment,
+    Resumed,
+    RuleStep,
+    Zone,
+    anchor,
+    as_box,
+    is_believed,
+    is_watched,
+)
 from gridwatch.domain import IncidentBox, Track
 
 _WINDOW: Final = 1.0
@@ -30,6 +40,8 @@ class Crowding:
     episode: Episode | None = None
     boxes: tuple[IncidentBox, ...] = ()
     """Who was last counted."""
+    suppressed: bool = False
+    """The crowd that is there would have been raised, but for the cool-down."""
 
     def step(self, moment: Moment, tracks: Sequence[Track]) -> RuleStep:
         """Count, smooth, raise, update and clear."""
@@ -49,29 +61,44 @@ class Crowding:
         events = () if self.episode is None else (self.episode.clear(moment, self.boxes),)
         return RuleStep(rule=Crowding(settings=self.settings, zone=self.zone), events=events)
 
+    def resume(self, resumed: Sequence[Resumed]) -> "Crowding":
+        """With this crowd."""
+        if not resumed:
+            return self
+        return replace(self, episode=resumed[0].episode, boxes=resumed[0].boxes)
+
     def _counts(self, track: Track, moment: Moment) -> bool:
         return (
             is_watched(self.settings, track)
             and is_believed(self.settings, track)
             and not moment.is_after(track.last_seen, _COAST)
-            and self.zone.contains(track.box.foot)
+            and self.zone.contains(anchor(self.settings, track.box))
         )
 
 
 def _may_raise(rule: Crowding, moment: Moment, median: float, boxes: tuple[IncidentBox, ...], score: float) -> RuleStep:
     if median < rule.settings.count:
-        return RuleStep(rule=replace(rule, held_since=None), events=())
+        return RuleStep(rule=replace(rule, held_since=None, suppressed=False), events=())
     since = moment.pts if rule.held_since is None else rule.held_since
     # The picture that raises shows the whole crowd: its count and evidence must not contradict the rule.
     if not moment.is_after(since, rule.settings.seconds) or len(boxes) < rule.settings.count:
         return RuleStep(rule=replace(rule, held_since=since), events=())
+    if not moment.on_duty:
+        return RuleStep(rule=replace(rule, held_since=since), events=())
+    if moment.cooling:
+        counted = not rule.suppressed
+        return RuleStep(rule=replace(rule, held_since=since, suppressed=True), events=(), suppressed=counted)
     episode, event = Episode.open("crowd", moment, boxes, score)
-    return RuleStep(rule=replace(rule, held_since=None, thin_since=None, episode=episode), events=(event,))
+    rule = replace(rule, held_since=None, thin_since=None, episode=episode, suppressed=False)
+    return RuleStep(rule=rule, events=(event,))
 
 
 def _goes_on(
     rule: Crowding, episode: Episode, moment: Moment, median: float, boxes: tuple[IncidentBox, ...], score: float
 ) -> RuleStep:
+    if not moment.on_duty:
+        event = episode.clear(moment, boxes)
+        return RuleStep(rule=replace(rule, held_since=None, thin_since=None, episode=None), events=(event,))
     enough = rule.settings.count if rule.settings.clear_count is None else rule.settings.clear_count
     if median >= enough:
         thin_since = None

@@ -11,10 +11,13 @@ from gridwatch.config.rules import LineCrossingRule
 from gridwatch.detectors.rules.base import (
     Episode,
     Moment,
+    Resumed,
     RuleEvent,
     RuleStep,
+    anchor,
     as_box,
     is_believed,
+    is_cooling,
     is_seen,
     is_watched,
 )
@@ -95,23 +98,31 @@ class LineCrossing:
         """Follow everybody; coasting tracks wait, for nobody passes a line unseen until seen beyond it."""
         remembered = {walker.track: walker for walker in self.walkers}
         events: list[RuleEvent] = []
+        suppressed = 0
         for track in tracks:
             if not is_watched(self.settings, track) or not is_seen(track, moment):
                 continue
             walker = self._follow(remembered.get(track.id), track, moment)
             if walker.waiting is not None and is_believed(self.settings, track):
-                events += self._tell(walker.waiting, track, moment)
+                if is_cooling(moment, track.box, self.segment.aspect):
+                    suppressed += moment.on_duty
+                elif moment.on_duty:
+                    events += self._tell(walker.waiting, track, moment)
                 walker = replace(walker, waiting=None)
             remembered[track.id] = walker
         kept = tuple(w for w in remembered.values() if moment.pts - w.seen <= _FORGET_SECONDS)
-        return RuleStep(rule=replace(self, walkers=kept), events=tuple(events))
+        return RuleStep(rule=replace(self, walkers=kept), events=tuple(events), suppressed=suppressed)
 
     def finish(self, moment: Moment) -> RuleStep:  # noqa: ARG002 -- the port's signature
         """Nothing is ever open."""
         return RuleStep(rule=replace(self, walkers=()), events=())
 
+    def resume(self, resumed: Sequence[Resumed]) -> "LineCrossing":  # noqa: ARG002 -- the port's signature
+        """Nothing is ever open."""
+        return self
+
     def _follow(self, walker: _Walker | None, track: Track, moment: Moment) -> _Walker:
-        foot = track.box.foot
+        foot = anchor(self.settings, track.box)
         offset = self.segment.offset(foot)
         here: Side = "right" if offset > 0 else "left"
         far = max(_REARM_MARGINS * self.settings.margin, _REARM_HEIGHTS * track.box.height)

@@ -15,9 +15,7 @@ IN: Foot = (0.3, 0.5)
 
 def intrusion(**changes: Any) -> Intrusion:
     raw = {"id": "yard", "kind": "intrusion", "zone": "left", **changes}
-    return Intrusion(
-        settings=IntrusionRule.model_validate(raw), zone=Zone([(0, 0), (0.5, 0), (0.5, 1), (0, 1)]), aspect=16 / 9
-    )
+    return Intrusion.new(IntrusionRule.model_validate(raw), Zone([(0, 0), (0.5, 0), (0.5, 1), (0, 1)]), 16 / 9)
 
 
 def test_the_foot_decides_and_the_edge_belongs_to_the_zone() -> None:
