@@ -201,12 +201,22 @@ def rig(
     run_rig(cameras, host, rtsp_port, username, password)
 
 
-@samples.command("make")
-def make_samples(folder: Annotated[Path, typer.Argument(help="Where streams and truth go.")]) -> None:
-    """Render the synthetic scenes with their truth."""
-    from gridwatch.rig.scenes import make_all
+Jobs = Annotated[int | None, typer.Option(min=1, max=256, help="Processes at once. Default: one a core.")]
 
-    make_all(folder, out.print)
+
+@samples.command("make")
+def make_samples(
+    folder: Annotated[Path, typer.Option("--out", help="Folder for clips, truth and configuration.")],
+    scene: Annotated[list[str] | None, typer.Option(help="May be repeated. Default: all.")] = None,
+    variant: Annotated[
+        list[str] | None, typer.Option(help="day, dusk, rain, noise, shake or compression; may be repeated.")
+    ] = None,
+    jobs: Jobs = None,
+) -> None:
+    """Render synthetic scenes of every rule with exact truth, ready for `gridwatch replay FOLDER`."""
+    from gridwatch.app.samples_command import make_scenes
+
+    make_scenes(scene or ["all"], variant or ["all"], folder, jobs)
 
 
 @accounts.command("add")

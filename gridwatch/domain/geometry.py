@@ -31,6 +31,11 @@ class Box:
         return self.y2 - self.y1
 
     @property
+    def corners(self) -> tuple[float, float, float, float]:
+        """x1, y1, x2, y2."""
+        return self.x1, self.y1, self.x2, self.y2
+
+    @property
     def area(self) -> float:
         """Fraction of the picture's area."""
         return max(0.0, self.width) * max(0.0, self.height)

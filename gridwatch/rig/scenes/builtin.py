@@ -1,7 +1,5 @@
 """The scenes that samples/ is made of. Speeds are metres per second; people walk at about 1.4."""
 
-from itertools import pairwise
-
 from gridwatch.domain import IncidentKind, Point
 from gridwatch.rig.scenes.model import (
     Actor,
@@ -9,7 +7,6 @@ from gridwatch.rig.scenes.model import (
     Car,
     Cover,
     Light,
-    Line,
     Path,
     Person,
     Place,
@@ -18,54 +15,30 @@ from gridwatch.rig.scenes.model import (
     View,
     Waypoint,
 )  # fmt: skip
+from gridwatch.rig.scenes.props import (
+    BLACK,
+    CHARCOAL,
+    JEANS,
+    KHAKI,
+    NAVY,
+    OLIVE,
+    ROSE,
+    SAND,
+    SLATE,
+    TEAL,
+    VEHICLES,
+    WHITE,
+    WINE,
+    beside,
+    line,
+    walk,
+    zone,
+)  # fmt: skip
 
 PLAZA_VIEW = View()
 ROAD_VIEW = View(focal=3.0, slope=0.15)
 
 FAR_LANE, NEAR_LANE = 0.49, 0.59
-VEHICLES = ("car", "bus", "truck")
-
-Spot = tuple[float, float]
-"""x and y as fractions; people enter and leave a little outside the picture."""
-
-NAVY, WINE, SLATE, OLIVE, SAND, BLACK = (
-    (80, 45, 35),
-    (45, 35, 130),
-    (90, 85, 80),
-    (50, 75, 70),
-    (120, 160, 180),
-    (35, 33, 32),
-)
-TEAL, ROSE, WHITE = (130, 105, 40), (110, 90, 190), (205, 205, 200)
-JEANS, CHARCOAL, KHAKI = (105, 75, 55), (48, 46, 45), (95, 125, 140)
-
-
-def walk(
-    view: View, start: float, stops: list[Spot], speed: float = 1.4, waits: dict[int, float] | None = None
-) -> Path:
-    """A path through `stops` at a steady speed from second `start`; waits[i] seconds at stop i."""
-    places = [Point(x=x, y=y) for x, y in stops]
-    t, path = start, [Waypoint(t=start, at=places[0])]
-    for index, (a, b) in enumerate(pairwise(places), start=1):
-        t += view.distance(a, b) / speed
-        path.append(Waypoint(t=t, at=b))
-        if waits and index in waits:
-            t += waits[index]
-            path.append(Waypoint(t=t, at=b))
-    return tuple(path)
-
-
-def beside(path: Path, dx: float) -> Path:
-    """The same path `dx` picture widths to the right."""
-    return tuple(Waypoint(t=point.t, at=Point(x=point.at.x + dx, y=point.at.y)) for point in path)
-
-
-def _zone(*corners: Spot) -> tuple[Point, ...]:
-    return tuple(Point(x=x, y=y) for x, y in corners)
-
-
-def _line(start: Spot, end: Spot) -> Line:
-    return Line(start=Point(x=start[0], y=start[1]), end=Point(x=end[0], y=end[1]))
 
 
 def _drive(start: float, lane: float, speed: float = 6.0) -> Path:
@@ -112,8 +85,8 @@ def _plaza_day() -> Scene:
             "passer": Person(path=walk(view, 3.0, [(-0.03, 0.46), (1.03, 0.47)], 1.6), coat=WHITE, trousers=KHAKI),
         },
         zones={
-            "lawn": _zone((0.64, 0.565), (1.0, 0.565), (1.0, 1.0), (0.712, 1.0)),
-            "square": _zone((0.08, 0.50), (0.52, 0.50), (0.55, 0.86), (0.05, 0.86)),
+            "lawn": zone((0.64, 0.565), (1.0, 0.565), (1.0, 1.0), (0.712, 1.0)),
+            "square": zone((0.08, 0.50), (0.52, 0.50), (0.55, 0.86), (0.05, 0.86)),
         },
         rules=(
             SceneRule(id="lawn-intrusion", kind=IncidentKind.INTRUSION, zone="lawn", seconds=1.0),
@@ -136,9 +109,9 @@ def _pavement_walkers(view: View) -> dict[str, Actor]:
 
 
 _ROAD_LINES = {
-    "road": _line((0.5, 0.39), (0.5, 0.655)),
-    "pavement": _line((0.45, 0.67), (0.45, 0.96)),
-    "kerb": _line((0.55, 0.645), (0.95, 0.645)),
+    "road": line((0.5, 0.39), (0.5, 0.655)),
+    "pavement": line((0.45, 0.67), (0.45, 0.96)),
+    "kerb": line((0.55, 0.645), (0.95, 0.645)),
 }
 
 _ROAD_RULES = (
@@ -196,7 +169,7 @@ def _left_bag() -> Scene:
                 trousers=BLACK, height=1.67, coat_length=0.5, hair=(40, 70, 110),
             ),
         },
-        zones={"square": _zone((0.08, 0.50), (0.55, 0.50), (0.58, 0.90), (0.04, 0.90))},
+        zones={"square": zone((0.08, 0.50), (0.55, 0.50), (0.58, 0.90), (0.04, 0.90))},
         rules=(
             SceneRule(
                 id="left-luggage", kind=IncidentKind.ABANDONED_OBJECT, zone="square",
@@ -220,7 +193,7 @@ def _stopped_car() -> Scene:
             "car-2": Car(path=_drive(15.0, FAR_LANE), paint=(150, 95, 45)),
             "walker": Person(path=walk(ROAD_VIEW, 2.0, [(1.03, 0.82), (-0.03, 0.80)]), coat=NAVY, trousers=JEANS),
         },
-        zones={"no-stopping": _zone((0.30, 0.53), (0.90, 0.53), (0.90, 0.625), (0.30, 0.625))},
+        zones={"no-stopping": zone((0.30, 0.53), (0.90, 0.53), (0.90, 0.625), (0.30, 0.625))},
         rules=(
             SceneRule(
                 id="no-stopping", kind=IncidentKind.STOPPED_VEHICLE, zone="no-stopping", labels=VEHICLES, seconds=8.0,

@@ -5,10 +5,13 @@ props: their names stand for nobody.
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from gridwatch.domain import IncidentKind, Point
+
+QUALITY = 28
+"""x264 constant rate factor of a good encoder: people stay as detectable as uncompressed."""
 
 Colour = tuple[int, int, int]
 """Blue, green, red, each 0..255."""
@@ -19,6 +22,17 @@ class Light(StrEnum):
 
     DAY = "day"  # overcast noon with a soft sun
     DUSK = "dusk"  # street lamps, lit windows, head and tail lights, more sensor noise
+
+
+class Variant(StrEnum):
+    """A condition under which a scene is shown; what happens is the same in all."""
+
+    DAY = "day"  # overcast noon, clean picture
+    DUSK = "dusk"  # street lamps and lit windows
+    RAIN = "rain"  # streaks, a wet dark ground, less contrast
+    NOISE = "noise"  # a sensor at its highest gain
+    SHAKE = "shake"  # a mast in the wind
+    COMPRESSION = "compression"  # a starved encoder: blocks, and colours that smear
 
 
 class Place(StrEnum):
@@ -115,10 +129,35 @@ class Bag:
     """Metres, without the handle."""
 
 
-Actor = Person | Car | Bag
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Dog:
+    """A dog of the size of a retriever."""
 
-LABELS: dict[type, str] = {Person: "person", Car: "car", Bag: "suitcase"}
+    path: Path
+    coat: Colour = (60, 95, 135)
+    height: float = 0.62
+    """Metres at the shoulder."""
+
+
+Actor = Person | Car | Bag | Dog
+
+LABELS: dict[type, str] = {Person: "person", Car: "car", Bag: "suitcase", Dog: "dog"}
 """Class name of each actor in the detector's label list."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fire:
+    """An open fire with its smoke, standing on the ground."""
+
+    at: Point
+    start: float
+    """Second of the first flame."""
+    end: float
+    """Second at which flames and smoke are gone."""
+    grow: float = 2.0
+    """Seconds until it has its full height."""
+    height: float = 1.3
+    """Metres of flame; the smoke rises three times as high."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -135,6 +174,41 @@ class Cover:
     def share(self, t: float) -> float:
         """How much of the picture's width it covers at second `t`, 0..1."""
         return max(0.0, min(1.0, (t - self.start) / self.slide, (self.end - t) / self.slide))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Spell:
+    """From one second to another."""
+
+    start: float
+    end: float
+
+    def holds(self, t: float) -> bool:
+        """True from `start` on and before `end`."""
+        return self.start <= t < self.end
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Conditions:
+    """What stands between a scene and its picture, beside the light."""
+
+    rain: bool = False
+    grain: float = 0.0
+    """Standard deviation of sensor noise in grey levels, beyond what the light brings."""
+    shake: float = 0.0
+    """How far the picture swings to each side, in picture heights."""
+    quality: int = QUALITY
+    """x264 constant rate factor."""
+
+
+CONDITIONS = {
+    Variant.DAY: Conditions(),
+    Variant.DUSK: Conditions(),
+    Variant.RAIN: Conditions(rain=True),
+    Variant.NOISE: Conditions(grain=12.0),
+    Variant.SHAKE: Conditions(shake=0.006),
+    Variant.COMPRESSION: Conditions(quality=40),
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -156,6 +230,8 @@ class SceneRule:
     labels: tuple[str, ...] = ("person",)
     direction: str = "any"
     """Of a line: `left`, `right` or `any`, the side an object arrives on."""
+    way: tuple[float, float] | None = None
+    """Of wrong way: where traffic may go, right and down on the picture, in picture heights."""
     count: int = 1
     """Of crowding: how many at least."""
     seconds: float = 0.0
@@ -175,11 +251,22 @@ class Scene:
     fps: int = 10
     seed: int = 1
     light: Light = Light.DAY
+    conditions: Conditions = Conditions()
     actors: dict[str, Actor] = field(default_factory=dict)
+    fire: Fire | None = None
     cover: Cover | None = None
+    defocus: Spell | None = None
+    """When the lens is out of focus."""
+    sky: tuple[tuple[float, float], ...] = ()
+    """(second, brightness as a share of the usual): clouds; straight in between."""
     zones: dict[str, tuple[Point, ...]] = field(default_factory=dict)
     lines: dict[str, Line] = field(default_factory=dict)
     rules: tuple[SceneRule, ...] = ()
+
+    def under(self, variant: Variant) -> "Scene":
+        """The same scene under `variant`, named after both."""
+        light = Light.DUSK if variant is Variant.DUSK else self.light
+        return replace(self, name=f"{self.name}-{variant}", light=light, conditions=CONDITIONS[variant])
 
     @property
     def frames(self) -> int:

@@ -1,5 +1,6 @@
 """Pictures of a scene, and the H.264 file made of them."""
 
+import math
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -14,13 +15,13 @@ from gridwatch.rig.errors import RigError
 from gridwatch.rig.scenes.backdrop import backdrop
 from gridwatch.rig.scenes.builtin import builtin_scenes
 from gridwatch.rig.scenes.canvas import paint
-from gridwatch.rig.scenes.document import truth_document
-from gridwatch.rig.scenes.model import Light, Scene
+from gridwatch.rig.scenes.document import deployment_document, truth_document
+from gridwatch.rig.scenes.fire import paint_fire
+from gridwatch.rig.scenes.model import QUALITY, Light, Scene
 from gridwatch.rig.scenes.stage import place
+from gridwatch.rig.scenes.weather import weather
 
 GOP_SECONDS = 2
-QUALITY = 28
-"""x264 constant rate factor: people stay as detectable as uncompressed."""
 NOISE = {Light.DAY: 1.6, Light.DUSK: 3.0}
 """Standard deviation of the sensor noise in grey levels."""
 
@@ -39,11 +40,15 @@ def picture(scene: Scene, still: Image, index: int) -> Image:
     placed = [spot for name, actor in scene.actors.items() if (spot := place(name, actor, t, scene.view))]
     for spot in sorted(placed, key=lambda one: one.foot.y):
         paint(out, spot, scene.view, scene.light)
+    if scene.fire:
+        paint_fire(out, scene.fire, scene.view, t)
+    out = weather(out, scene, index)
     rng = np.random.default_rng((scene.seed, index))
     if scene.cover:
         _cover(out, scene.cover.share(t))
-    noise = rng.standard_normal(out.shape[:2], dtype=np.float32)[..., None] * NOISE[scene.light]
-    return np.clip(out + noise, 0, 255).astype(np.uint8)
+    noise = rng.standard_normal(out.shape[:2], dtype=np.float32)[..., None]
+    noise *= math.hypot(NOISE[scene.light], scene.conditions.grain)
+    return np.asarray(np.clip(out + noise, 0, 255), np.uint8)
 
 
 def _cover(out: Image, share: float) -> None:
@@ -98,11 +103,24 @@ def _chain(first: Image, rest: Iterator[Image]) -> Iterator[Image]:
 
 def render(scene: Scene, out: Path, truth: Path) -> None:
     """Write the clip of `scene` to `out` and its ground truth to `truth`. Raises RigError when it cannot."""
-    encode(pictures(scene), out, Fraction(scene.fps))
+    encode(pictures(scene), out, Fraction(scene.fps), scene.conditions.quality)
+    _write(truth, truth_document(scene))
+
+
+def _write(path: Path, text: str) -> None:
     try:
-        truth.write_text(truth_document(scene), encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
     except OSError as exc:
-        raise RigError(f"{truth} could not be written: {exc}") from exc
+        raise RigError(f"{path} could not be written: {exc}") from exc
+
+
+def render_kit(scene: Scene, folder: Path) -> None:
+    """Write NAME.mp4, its truth NAME.json and the deployment that watches it, NAME.yaml, into `folder`.
+
+    Raises RigError when it cannot.
+    """
+    render(scene, folder / f"{scene.name}.mp4", folder / f"{scene.name}.json")
+    _write(folder / f"{scene.name}.yaml", deployment_document(scene))
 
 
 def make_all(out: Path, progress: Callable[[str], None]) -> None:

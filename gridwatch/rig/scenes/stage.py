@@ -10,7 +10,8 @@ from itertools import pairwise
 import numpy as np
 
 from gridwatch.domain import Box, Point
-from gridwatch.rig.scenes.model import Actor, Bag, Car, Path, Person, View
+from gridwatch.rig.scenes.animals import dog_solids
+from gridwatch.rig.scenes.model import Actor, Bag, Car, Dog, Path, Person, View
 from gridwatch.rig.scenes.people import person_solids
 from gridwatch.rig.scenes.solids import Pose, Shape, project
 from gridwatch.rig.scenes.things import bag_solids, car_solids
@@ -58,6 +59,8 @@ def place(name: str, actor: Actor, t: float, view: View) -> Placed | None:
             solids = car_solids(actor, pose)
         case Bag():
             solids = bag_solids(actor)
+        case Dog():
+            solids = dog_solids(actor, pose)
     shapes = project(solids, tilt)
     return Placed(name=name, actor=actor, foot=foot, shapes=shapes, box=_bounds(shapes, foot, view))
 

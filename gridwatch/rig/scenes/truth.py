@@ -11,6 +11,7 @@ from shapely.geometry import Point as Spot
 from shapely.geometry import Polygon
 
 from gridwatch.domain import Box, IncidentKind, Point
+from gridwatch.rig.scenes.fire import fire_box
 from gridwatch.rig.scenes.model import LABELS, Bag, Line, Scene, SceneRule, View
 from gridwatch.rig.scenes.stage import Placed, place
 
@@ -18,6 +19,8 @@ MIN_INSIDE = 0.4
 """An actor counts from this share of its box in the picture."""
 COVERED = 0.8
 """A lens covered by at least this share of the picture's width is tampered with."""
+LEAST_SPEED = 0.5
+"""Metres a second from which something moves in a direction."""
 STILL_METRES = 0.25
 """Something that stayed within this many metres stands still."""
 OWNER_METRES = 2.5
@@ -44,6 +47,8 @@ class TrueFrame:
     boxes: tuple[TrueBox, ...]
     covered: float = 0.0
     """Share of the lens that is covered."""
+    blurred: bool = False
+    """The lens is out of focus."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,6 +67,8 @@ class TrueIncident:
     """How many objects took part, at most."""
     direction: str | None = None
     """Of a line crossing: the side arrived on."""
+    actors: tuple[str, ...] = ()
+    """Who took part."""
 
 
 def frames_of(scene: Scene) -> list[TrueFrame]:
@@ -79,7 +86,12 @@ def _frame(scene: Scene, t: float) -> TrueFrame:
     placed = [spot for name, actor in scene.actors.items() if (spot := place(name, actor, t, scene.view))]
     placed.sort(key=lambda spot: spot.foot.y)  # far ones first
     boxes = [box for index, spot in enumerate(placed) if (box := _true_box(spot, placed[index + 1 :]))]
-    return TrueFrame(t=t, boxes=tuple(boxes), covered=scene.cover.share(t) if scene.cover else 0.0)
+    flames = fire_box(scene.fire, scene.view, t) if scene.fire else None
+    if flames is not None:
+        boxes.append(TrueBox(name="fire", label="fire", box=flames, visible=1.0))
+    covered = scene.cover.share(t) if scene.cover else 0.0
+    blurred = scene.defocus is not None and scene.defocus.holds(t)
+    return TrueFrame(t=t, boxes=tuple(boxes), covered=covered, blurred=blurred)
 
 
 def _true_box(spot: Placed, nearer: Iterable[Placed]) -> TrueBox | None:
@@ -111,8 +123,8 @@ def _hidden_share(box: Box, others: list[Box], cells: int = 20) -> float:
     return hidden / cells**2
 
 
-Held = list[tuple[float, int]]
-"""Times at which a condition held, with how many objects, in order."""
+Held = list[tuple[float, frozenset[str]]]
+"""Times at which a condition held, and for which actors, in order."""
 
 
 def _spells(held: Held, step: float) -> list[Held]:
@@ -131,7 +143,8 @@ def _lasting(rule: SceneRule, held: Held, step: float) -> list[TrueIncident]:
     return [
         TrueIncident(
             rule=rule.id, kind=rule.kind, start=spell[0][0], due=spell[0][0] + rule.seconds,
-            end=spell[-1][0], count=max(count for _, count in spell),
+            end=spell[-1][0], count=max(len(actors) for _, actors in spell),
+            actors=tuple(sorted({name for _, actors in spell for name in actors})),
         )
         for spell in _spells(held, step)
         if spell[-1][0] - spell[0][0] >= rule.seconds - 1e-9
@@ -155,30 +168,33 @@ def _tracks(frames: Sequence[TrueFrame], labels: tuple[str, ...]) -> dict[str, l
     return tracks
 
 
-def _intrusions(scene: Scene, rule: SceneRule, frames: Sequence[TrueFrame]) -> list[TrueIncident]:
+def _stays(scene: Scene, rule: SceneRule, frames: Sequence[TrueFrame]) -> list[TrueIncident]:
+    """Intrusion and loitering: somebody's foot is in the zone."""
     inside = _zone_test(scene, rule)
     return [
         incident
-        for track in _tracks(frames, rule.labels).values()
-        for incident in _lasting(rule, [(t, 1) for t, box in track if inside(box)], 1 / scene.fps)
+        for name, track in _tracks(frames, rule.labels).items()
+        for incident in _lasting(rule, [(t, frozenset({name})) for t, box in track if inside(box)], 1 / scene.fps)
     ]
 
 
 def _crowds(scene: Scene, rule: SceneRule, frames: Sequence[TrueFrame]) -> list[TrueIncident]:
     inside = _zone_test(scene, rule)
-    counts = [(f.t, sum(b.label in rule.labels and inside(b.box) for b in f.boxes)) for f in frames]
-    return _lasting(rule, [(t, count) for t, count in counts if count >= rule.count], 1 / scene.fps)
+    there = [(f.t, frozenset(b.name for b in f.boxes if b.label in rule.labels and inside(b.box))) for f in frames]
+    return _lasting(rule, [(t, names) for t, names in there if len(names) >= rule.count], 1 / scene.fps)
 
 
 def _crossings(scene: Scene, rule: SceneRule, frames: Sequence[TrueFrame]) -> list[TrueIncident]:
     if rule.line is None:
         raise ValueError(f"rule {rule.id!r} watches line crossings and names no line")
     line, found = scene.lines[rule.line], []
-    for track in _tracks(frames, rule.labels).values():
+    for name, track in _tracks(frames, rule.labels).items():
         for (_, before), (t, after) in pairwise(track):
             side = crossed(line, before.foot, after.foot)
             if side is not None and rule.direction in {"any", side}:
-                found.append(TrueIncident(rule=rule.id, kind=rule.kind, start=t, due=t, end=t, count=1, direction=side))
+                found.append(TrueIncident(
+                    rule=rule.id, kind=rule.kind, start=t, due=t, end=t, count=1, direction=side, actors=(name,),
+                ))  # fmt: skip
     return found
 
 
@@ -213,23 +229,45 @@ def _at_rest(track: list[tuple[float, Box]], view: View) -> list[list[tuple[floa
 
 
 def _stops(scene: Scene, rule: SceneRule, frames: Sequence[TrueFrame]) -> list[TrueIncident]:
+    """A vehicle that came, and stands. One that stands there from the first picture on is parked."""
     inside = _zone_test(scene, rule)
     found: list[TrueIncident] = []
-    for track in _tracks(frames, rule.labels).values():
+    for name, track in _tracks(frames, rule.labels).items():
         for spell in _at_rest(track, scene.view):
-            found += _lasting(rule, [(t, 1) for t, box in spell if inside(box)], 1 / scene.fps)
+            if spell[0][0] > frames[0].t:
+                held: Held = [(t, frozenset({name})) for t, box in spell if inside(box)]
+                found += _lasting(rule, held, 1 / scene.fps)
+    return found
+
+
+def _wrong_ways(scene: Scene, rule: SceneRule, frames: Sequence[TrueFrame]) -> list[TrueIncident]:
+    """A foot in the zone moves against `way`: the angle between the two on the picture is more than 90 degrees."""
+    if rule.way is None:
+        raise ValueError(f"rule {rule.id!r} watches a direction and names none")
+    inside, (right, down) = _zone_test(scene, rule), rule.way
+    found: list[TrueIncident] = []
+    for name, track in _tracks(frames, rule.labels).items():
+        held: Held = []
+        for (earlier, before), (t, after) in pairwise(track):
+            along = (after.foot.x - before.foot.x) * scene.view.aspect * right + (after.foot.y - before.foot.y) * down
+            speed = scene.view.distance(before.foot, after.foot) / (t - earlier)
+            if along < 0 and speed >= LEAST_SPEED and inside(after):
+                held.append((t, frozenset({name})))
+        found += _lasting(rule, held, 1 / scene.fps)
     return found
 
 
 def _abandoned(scene: Scene, rule: SceneRule, frames: Sequence[TrueFrame]) -> list[TrueIncident]:
+    """Something that came, and stands with nobody near."""
     inside = _zone_test(scene, rule)
-    bags = tuple({LABELS[Bag]} & set(rule.labels))
     people = {frame.t: [b.box.foot for b in frame.boxes if b.label == "person"] for frame in frames}
     found: list[TrueIncident] = []
-    for track in _tracks(frames, bags).values():
+    for name, track in _tracks(frames, (LABELS[Bag],)).items():
         for spell in _at_rest(track, scene.view):
-            alone = [
-                (t, 1)
+            if spell[0][0] == frames[0].t:
+                continue
+            alone: Held = [
+                (t, frozenset({name}))
                 for t, box in spell
                 if inside(box) and all(scene.view.distance(box.foot, foot) > OWNER_METRES for foot in people[t])
             ]
@@ -237,17 +275,45 @@ def _abandoned(scene: Scene, rule: SceneRule, frames: Sequence[TrueFrame]) -> li
     return found
 
 
+def _removals(scene: Scene, rule: SceneRule, frames: Sequence[TrueFrame]) -> list[TrueIncident]:
+    """Something that stood in the zone from the first picture on is no longer where it stood."""
+    inside = _zone_test(scene, rule)
+    found: list[TrueIncident] = []
+    for name, track in _tracks(frames, (LABELS[Bag],)).items():
+        spell = _at_rest(track, scene.view)[0]
+        if spell[0][0] == frames[0].t and inside(spell[0][1]):
+            gone: Held = [(frame.t, frozenset({name})) for frame in frames if frame.t > spell[-1][0]]
+            found += _lasting(rule, gone, 1 / scene.fps)
+    return found
+
+
+def _fires(scene: Scene, rule: SceneRule, frames: Sequence[TrueFrame]) -> list[TrueIncident]:
+    inside = _zone_test(scene, rule)
+    burning: Held = [
+        (frame.t, frozenset({one.name})) for frame in frames for one in frame.boxes
+        if one.label == "fire" and inside(one.box)
+    ]  # fmt: skip
+    return _lasting(rule, burning, 1 / scene.fps)
+
+
 def _tampering(scene: Scene, rule: SceneRule, frames: Sequence[TrueFrame]) -> list[TrueIncident]:
-    return _lasting(rule, [(frame.t, 1) for frame in frames if frame.covered >= COVERED], 1 / scene.fps)
+    """By the rule's id: `health.covered` or `health.blurred`."""
+    is_blur = rule.id.endswith("blurred")
+    held: Held = [(f.t, frozenset({"lens"})) for f in frames if (f.blurred if is_blur else f.covered >= COVERED)]
+    return _lasting(rule, held, 1 / scene.fps)
 
 
 _Finder = Callable[[Scene, SceneRule, Sequence[TrueFrame]], list[TrueIncident]]
 
 _FINDERS: dict[IncidentKind, _Finder] = {
-    IncidentKind.INTRUSION: _intrusions,
+    IncidentKind.INTRUSION: _stays,
+    IncidentKind.LOITERING: _stays,
     IncidentKind.LINE_CROSSING: _crossings,
     IncidentKind.CROWDING: _crowds,
     IncidentKind.STOPPED_VEHICLE: _stops,
+    IncidentKind.WRONG_WAY: _wrong_ways,
     IncidentKind.ABANDONED_OBJECT: _abandoned,
+    IncidentKind.REMOVED_OBJECT: _removals,
+    IncidentKind.FIRE_SMOKE: _fires,
     IncidentKind.CAMERA_TAMPER: _tampering,
 }
