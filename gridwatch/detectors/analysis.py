@@ -39,6 +39,10 @@ class Analysis:
     """True when the detector looked at the frame, False when the gate was closed."""
     detections: int
     """Detections that a rule could use."""
+    seen: tuple[Detection, ...] = ()
+    """All that the detector saw in the frame, at any score it gives."""
+    tracks: tuple[Track, ...] = ()
+    """What the rules were shown, coasting tracks too."""
     suppressed: int = 0
     """Incidents not raised, since one was cleared at their place a moment ago (`cooldown_seconds`)."""
     idle: bool = False
@@ -125,6 +129,7 @@ class CameraAnalysis:
         return Analysis(
             incidents=(*overdue, *incidents), snapshots=tuple(snapshots), detected=seen is not None,
             detections=0 if seen is None else len(self._usable(seen)), idle=self._is_idle((*overdue, *incidents)),
+            seen=seen or (), tracks=tracked.tracks,
             suppressed=suppressed,
         )  # fmt: skip
 

@@ -258,14 +258,12 @@ def _wrong_ways(scene: Scene, rule: SceneRule, frames: Sequence[TrueFrame]) -> l
 
 
 def _abandoned(scene: Scene, rule: SceneRule, frames: Sequence[TrueFrame]) -> list[TrueIncident]:
-    """Something that came, and stands with nobody near."""
+    """Something stands with nobody near."""
     inside = _zone_test(scene, rule)
     people = {frame.t: [b.box.foot for b in frame.boxes if b.label == "person"] for frame in frames}
     found: list[TrueIncident] = []
     for name, track in _tracks(frames, (LABELS[Bag],)).items():
         for spell in _at_rest(track, scene.view):
-            if spell[0][0] == frames[0].t:
-                continue
             alone: Held = [
                 (t, frozenset({name}))
                 for t, box in spell
