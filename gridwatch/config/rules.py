@@ -1,5 +1,6 @@
 """What each rule can be told."""
 
+import math
 from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -26,6 +27,22 @@ def _same_everywhere(value: object) -> object:
 
 Height = Annotated[HeightByPlace, BeforeValidator(_same_everywhere)]
 """`{top: 0.03, bottom: 0.3}`, or one number for the whole picture."""
+
+
+def _leads_somewhere(value: object) -> object:
+    """One message for whatever is neither, instead of one for each."""
+    parts = [value] if isinstance(value, int | float) else value
+    if isinstance(parts, list | tuple) and all(isinstance(one, int | float) for one in parts):
+        numbers = [float(one) for one in parts]
+        if len(numbers) == 1 and not isinstance(value, list | tuple) and 0 <= numbers[0] < 360:
+            return numbers[0]
+        if len(numbers) == 2 and math.isfinite(sum(numbers)) and any(numbers):
+            return tuple(numbers)
+    raise ValueError("give degrees from 0 to below 360, clockwise from the top, or a vector with length: [0.2, 0]")
+
+
+Direction = Annotated[float | tuple[float, float], BeforeValidator(_leads_somewhere)]
+"""Degrees clockwise from the top of the picture, or a vector in fractions of its width and height."""
 
 
 class RuleBase(Section):
@@ -91,23 +108,101 @@ class LineCrossingRule(RuleBase):
     """Hysteresis: it must leave the line by this fraction of the picture's height on both sides."""
 
 
+class LoiteringRule(VisitRule):
+    """Raised when an object has been in the zone for `seconds`, short absences included; one incident per object."""
+
+    kind: Literal[IncidentKind.LOITERING]
+    seconds: Annotated[float, Field(gt=0)] = 60.0
+    class_seconds: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
+    """`seconds` of single classes."""
+    absence_seconds: Annotated[float, Field(ge=0)] = 5.0
+    """Out of the zone or hidden for so long, it counts as having been there; for longer, its time starts anew."""
+    clear_seconds: Annotated[float, Field(ge=0)] = 10.0
+
+    @model_validator(mode="after")
+    def _classes_are_watched(self) -> Self:
+        unwatched = sorted(set(self.class_seconds) - set(self.classes))
+        if unwatched:
+            raise ValueError(f"class_seconds names {', '.join(unwatched)}, which classes does not")
+        return self
+
+
+class StoppedVehicleRule(VisitRule):
+    """Raised when a vehicle that was seen to move has stood in the zone for `seconds`; one incident per vehicle."""
+
+    kind: Literal[IncidentKind.STOPPED_VEHICLE]
+    classes: Annotated[tuple[str, ...], Field(min_length=1)] = ("car", "truck", "bus", "motorcycle")
+    seconds: Annotated[float, Field(gt=0)] = 120.0
+    clear_seconds: Annotated[float, Field(ge=0)] = 10.0
+    update_seconds: Annotated[float, Field(gt=0)] = 60.0
+
+
+class WrongWayRule(VisitRule):
+    """Raised when an object moves through the zone against its direction; one incident per object."""
+
+    kind: Literal[IncidentKind.WRONG_WAY]
+    classes: Annotated[tuple[str, ...], Field(min_length=1)] = ("car", "truck", "bus", "motorcycle")
+    direction: Direction
+    """The allowed one."""
+    tolerance: Annotated[float, Field(ge=10, le=170)] = 120.0
+    """Degrees from the direction within which movement is allowed."""
+    distance: Annotated[float, Field(gt=0, le=20)] = 1.0
+    """How far it must go the wrong way, in its own sizes (the longer side of its box)."""
+    clear_seconds: Annotated[float, Field(ge=0)] = 5.0
+
+
 class CrowdingRule(RuleBase):
-    """Raised when at least `count` objects are in the zone for `seconds`."""
+    """Raised when `count` objects, or `density` of them on its `area_m2`, are in the zone for `seconds`."""
 
     kind: Literal[IncidentKind.CROWDING]
     zone: Identifier
-    count: Annotated[int, Field(ge=2)]
+    count: Annotated[int, Field(ge=2)] | None = None
     clear_count: Annotated[int, Field(ge=1)] | None = None
     """Cleared when fewer than this for `clear_seconds`; default `count`."""
+    density: Annotated[float, Field(gt=0)] | None = None
+    """Objects per square metre, instead of `count`."""
+    clear_density: Annotated[float, Field(gt=0)] | None = None
+    """Cleared below it; default `density`."""
+    area_m2: Annotated[float, Field(gt=0)] | None = None
+    """Square metres of ground in the zone, for `density`."""
     seconds: Annotated[float, Field(ge=0)] = 2.0
     clear_seconds: Annotated[float, Field(ge=0)] = 3.0
     update_seconds: Annotated[float, Field(gt=0)] = 10.0
 
     @model_validator(mode="after")
-    def _falls_below_rise(self) -> Self:
-        if self.clear_count is not None and self.clear_count > self.count:
-            raise ValueError(f"clear_count {self.clear_count} must not exceed count {self.count}")
+    def _one_measure(self) -> Self:
+        if (self.count is None) == (self.density is None):
+            raise ValueError("give exactly one of count or density")
+        if (self.density is None) != (self.area_m2 is None):
+            raise ValueError("density and area_m2 go together")
+        if self.count is None and self.clear_count is not None:
+            raise ValueError("clear_count goes with count; with density it is clear_density")
+        if self.density is None and self.clear_density is not None:
+            raise ValueError("clear_density goes with density; with count it is clear_count")
+        for name, rise, fall in (
+            ("count", self.count, self.clear_count),
+            ("density", self.density, self.clear_density),
+        ):
+            if rise is not None and fall is not None and fall > rise:
+                raise ValueError(f"clear_{name} {fall:g} must not exceed {name} {rise:g}")
         return self
 
+    @property
+    def rise(self) -> int:
+        """So many objects or more raise it; a crowd is never fewer than two."""
+        if self.density is None or self.area_m2 is None:
+            return self.count or 2
+        return max(2, math.ceil(self.density * self.area_m2 - 1e-9))
 
-RuleConfig = Annotated[IntrusionRule | LineCrossingRule | CrowdingRule, Field(discriminator="kind")]
+    @property
+    def fall(self) -> int:
+        """Fewer clear it."""
+        if self.clear_density is not None and self.area_m2 is not None:
+            return max(1, math.ceil(self.clear_density * self.area_m2 - 1e-9))
+        return self.rise if self.clear_count is None else self.clear_count
+
+
+RuleConfig = Annotated[
+    IntrusionRule | LineCrossingRule | LoiteringRule | StoppedVehicleRule | WrongWayRule | CrowdingRule,
+    Field(discriminator="kind"),
+]

@@ -3,24 +3,38 @@
 from zoneinfo import ZoneInfo
 
 from gridwatch.config.model import CameraConfig
-from gridwatch.config.rules import CrowdingRule, IntrusionRule, LineCrossingRule, RuleConfig
+from gridwatch.config.rules import (
+    CrowdingRule,
+    IntrusionRule,
+    LineCrossingRule,
+    LoiteringRule,
+    RuleConfig,
+    StoppedVehicleRule,
+    WrongWayRule,
+)
 from gridwatch.config.schedule import parse_span
 from gridwatch.detectors.rules.base import Moment, Resumed, Rule, RuleEvent, RuleStep, Zone
 from gridwatch.detectors.rules.crowding import Crowding
 from gridwatch.detectors.rules.duty import OnDuty
 from gridwatch.detectors.rules.intrusion import Intrusion
 from gridwatch.detectors.rules.line_crossing import LineCrossing, Segment
+from gridwatch.detectors.rules.loitering import Loitering
+from gridwatch.detectors.rules.stopped_vehicle import StoppedVehicle
+from gridwatch.detectors.rules.wrong_way import WrongWay
 
 __all__ = [
     "Crowding",
     "Intrusion",
     "LineCrossing",
+    "Loitering",
     "Moment",
     "Resumed",
     "Rule",
     "RuleEvent",
     "RuleStep",
     "Segment",
+    "StoppedVehicle",
+    "WrongWay",
     "Zone",
     "build",
 ]
@@ -45,6 +59,12 @@ def _build(rule: RuleConfig, camera: CameraConfig, aspect: float) -> Rule:
     match rule:
         case IntrusionRule():
             return Intrusion.new(rule, Zone(camera.zones[rule.zone]), aspect)
+        case LoiteringRule():
+            return Loitering.new(rule, Zone(camera.zones[rule.zone]), aspect)
+        case StoppedVehicleRule():
+            return StoppedVehicle.new(rule, Zone(camera.zones[rule.zone]), aspect)
+        case WrongWayRule():
+            return WrongWay.new(rule, Zone(camera.zones[rule.zone]), aspect)
         case LineCrossingRule():
             return LineCrossing(settings=rule, segment=Segment.of(camera.lines[rule.line], aspect))
         case CrowdingRule():

@@ -34,9 +34,9 @@ class Crowding:
     counts: tuple[tuple[float, int], ...] = ()
     """(stream time, objects in the zone) of the last second."""
     held_since: float | None = None
-    """Since when the median has been at `count` or more, before it raises."""
+    """Since when the median has been at the rise or above, before it raises."""
     thin_since: float | None = None
-    """Since when the median has been below `clear_count`, before it clears."""
+    """Since when the median has been below the fall, before it clears."""
     episode: Episode | None = None
     boxes: tuple[IncidentBox, ...] = ()
     """Who was last counted."""
@@ -77,11 +77,11 @@ class Crowding:
 
 
 def _may_raise(rule: Crowding, moment: Moment, median: float, boxes: tuple[IncidentBox, ...], score: float) -> RuleStep:
-    if median < rule.settings.count:
+    if median < rule.settings.rise:
         return RuleStep(rule=replace(rule, held_since=None, suppressed=False), events=())
     since = moment.pts if rule.held_since is None else rule.held_since
     # The picture that raises shows the whole crowd: its count and evidence must not contradict the rule.
-    if not moment.is_after(since, rule.settings.seconds) or len(boxes) < rule.settings.count:
+    if not moment.is_after(since, rule.settings.seconds) or len(boxes) < rule.settings.rise:
         return RuleStep(rule=replace(rule, held_since=since), events=())
     if not moment.on_duty:
         return RuleStep(rule=replace(rule, held_since=since), events=())
@@ -99,15 +99,14 @@ def _goes_on(
     if not moment.on_duty:
         event = episode.clear(moment, boxes)
         return RuleStep(rule=replace(rule, held_since=None, thin_since=None, episode=None), events=(event,))
-    enough = rule.settings.count if rule.settings.clear_count is None else rule.settings.clear_count
-    if median >= enough:
+    if median >= rule.settings.fall:
         thin_since = None
     else:
         thin_since = moment.pts if rule.thin_since is None else rule.thin_since
         if moment.is_after(thin_since, rule.settings.clear_seconds):
             event = episode.clear(moment, boxes)
             return RuleStep(rule=replace(rule, thin_since=None, episode=None), events=(event,))
-    if not moment.is_after(episode.last_pts, rule.settings.update_seconds):
+    if thin_since is not None or not moment.is_after(episode.last_pts, rule.settings.update_seconds):
         return RuleStep(rule=replace(rule, thin_since=thin_since), events=())
     episode, event = episode.update(moment, boxes, score)
     return RuleStep(rule=replace(rule, thin_since=thin_since, episode=episode), events=(event,))

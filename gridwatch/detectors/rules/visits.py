@@ -25,7 +25,7 @@ from gridwatch.detectors.rules.base import (
     size,
 )
 from gridwatch.detectors.tracker import CONFIRMED_HITS, kin_of
-from gridwatch.domain import Track
+from gridwatch.domain import Box, Track
 
 M = TypeVar("M")
 """What a rule remembers of one object besides."""
@@ -127,11 +127,18 @@ class Visits(Generic[M]):
         events = [v.episode.clear(moment, (as_box(v.track),)) for v in self.visits if v.episode is not None]
         return VisitsStep(visits=replace(self, visits=()), events=tuple(events), suppressed=0)
 
-    def resume(self, resumed: Sequence[Resumed], *, still: bool = False) -> "Visits[M]":
-        """With objects that were last seen before the first picture, to be found again near where they were."""
-        visits: list[Visit[M]] = [
-            _resumed(number, one, still=still) for number, one in enumerate(resumed, 1) if one.boxes
-        ]
+    def resume(
+        self, resumed: Sequence[Resumed], *, still: bool = False, recall: Callable[[Box], M] | None = None
+    ) -> "Visits[M]":
+        """With objects that were last seen before the first picture, to be found again near where they were.
+
+        `still`: where they were and nowhere else. `recall`: what the rule would remember of one, by its box.
+        """
+        visits: list[Visit[M]] = []
+        for number, one in enumerate(resumed, 1):
+            if one.boxes:
+                memory = None if recall is None else recall(one.boxes[0].box)
+                visits.append(replace(_resumed(number, one, memory), still=still))
         return replace(self, visits=tuple(visits))
 
     def _follow(self, visit: Visit[M], track: Track | None, moment: Moment, judge: Judge[M]) -> Visit[M]:
@@ -237,11 +244,11 @@ class Visits(Generic[M]):
         return replace(visit, episode=episode, suppressed=False), [event]
 
 
-def _resumed(number: int, one: Resumed, *, still: bool) -> Visit[M]:
+def _resumed(number: int, one: Resumed, memory: M | None) -> Visit[M]:
     """Nobody's track yet: its id is none that a tracker gives, and it was last seen before anything else is."""
     shown = one.boxes[0]
     track = Track(
         id=-number, label=shown.label, box=shown.box, score=shown.score, best_score=one.episode.score,
         first_seen=_NEVER, last_seen=-1e-6, hits=CONFIRMED_HITS,
     )  # fmt: skip
-    return Visit(track=track, kept=0.0, since=0.0, held=0.0, memory=None, episode=one.episode, still=still)
+    return Visit(track=track, kept=0.0, since=0.0, held=0.0, memory=memory, episode=one.episode)

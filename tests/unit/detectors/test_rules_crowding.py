@@ -1,8 +1,10 @@
 from collections.abc import Iterable
 from typing import Any
+from uuid import UUID
 
 from gridwatch.config.rules import CrowdingRule
-from gridwatch.detectors.rules import Zone
+from gridwatch.detectors.rules import Resumed, Zone
+from gridwatch.detectors.rules.base import Episode
 from gridwatch.detectors.rules.crowding import Crowding
 from gridwatch.domain import Track
 from tests.unit.detectors.scenes import FPS, at, moment, play, said, tracked
@@ -118,3 +120,27 @@ def test_finishing_clears_the_crowd_once() -> None:
     assert [(str(event.phase), event.seq, event.count) for event in step.events] == [("cleared", 1, 5)]
     assert step.rule.finish(moment(4.0)).events == ()
     assert events[0].subject == step.events[0].subject
+
+
+def test_a_density_is_a_number_on_the_ground_of_the_zone() -> None:
+    def life(people: int, **changes: Any) -> list[str]:
+        one = crowding(count=None, seconds=0, clear_seconds=1, **changes)
+        return said(play(one, crowd([people] * 20 + [min(people, 2)] * 20))[1])
+
+    assert life(4, density=0.25, area_m2=20) == []
+    assert life(5, density=0.25, area_m2=20) == ["raised", "cleared"]
+    assert life(5, density=0.25, clear_density=0.1, area_m2=20) == ["raised"]  # two are left: 0.1 to the square metre
+    assert life(2, density=0.001, area_m2=20) == ["raised"]
+    assert life(1, density=0.001, area_m2=20) == []  # one person is no crowd
+
+
+def test_a_crowd_that_was_open_before_a_restart_goes_on_or_is_cleared() -> None:
+    _, events = play(crowding(), crowd([5] * 30))
+    episode = Episode(
+        subject="crowd", occurred_at=at(-60), seq=3, last_pts=float("-inf"), score=0.8, identity=UUID(int=7)
+    )
+    resumed = crowding(clear_seconds=1).resume([Resumed(episode=episode, boxes=events[0].boxes)])
+    _, gone = play(resumed, crowd([0] * 20))
+    assert [(str(event.phase), event.seq, event.identity) for event in gone] == [("cleared", 4, UUID(int=7))]
+    _, there = play(resumed, crowd([5] * 20))
+    assert [(str(event.phase), event.seq, event.identity) for event in there] == [("updated", 4, UUID(int=7))]

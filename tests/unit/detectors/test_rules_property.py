@@ -16,8 +16,22 @@ CAMERA = camera(
     rules=[
         {"id": "yard", "kind": "intrusion", "zone": "left", "dwell_seconds": 0.4, "update_seconds": 1.0},
         {"id": "gate", "kind": "line_crossing", "line": "middle"},
+        {"id": "stay", "kind": "loitering", "zone": "left", "seconds": 1.0, "absence_seconds": 0.5},
+        {"id": "bay", "kind": "stopped_vehicle", "zone": "left", "classes": ["person"], "seconds": 0.5},
+        {"id": "lane", "kind": "wrong_way", "zone": "left", "classes": ["person"], "direction": 0, "distance": 0.2},
+        {
+            "id": "night",
+            "kind": "intrusion",
+            "zone": "left",
+            "dwell_seconds": 0,
+            "schedule": ["sun 08:00-08:01"],
+            "cooldown_seconds": 3,
+            "min_height": 0.1,
+        },
+        {"id": "dense", "kind": "crowding", "zone": "left", "density": 0.2, "area_m2": 10, "clear_density": 0.1},
         {"id": "square", "kind": "crowding", "zone": "left", "count": 2, "seconds": 0.4, "update_seconds": 1.0},
-    ]
+    ],
+    timezone="UTC",
 )
 sightings = st.builds(
     lambda number, x, y, missed, score: (number, x, y, missed, score),
@@ -45,7 +59,7 @@ def run(rule: Rule, script: list[tuple[float, list[tuple[int, float, float, bool
     return events + list(rule.finish(moment(seconds)).events)
 
 
-@pytest.mark.parametrize("name", ["yard", "gate", "square"])
+@pytest.mark.parametrize("name", [rule.id for rule in CAMERA.rules])
 @settings(max_examples=60, deadline=None)
 @given(script=scripts)
 def test_every_incident_is_raised_once_counts_from_zero_and_ends_cleared(
