@@ -82,11 +82,11 @@ async def _history(ctx: Context, login: Login, incident_id: UUID) -> list[EventR
     response_class=Response,
     responses={
         **problems(401, 403, 404),
-        200: {"description": "The masked picture or clip.", "content": {"image/jpeg": {}, "video/mp4": {}}},
+        200: {"description": "The masked picture.", "content": {"image/jpeg": {}}},
     },
 )
 async def evidence(ctx: Ctx, login: EvidenceViewer, incident_id: UUID, sha256: Sha256, reason: Reason) -> Response:
-    """A picture or clip of an incident. Who looks, at what and why is written down before a byte is sent."""
+    """A picture of an incident. Who looks, at what and why is written down before a byte is sent."""
     await _history(ctx, login, incident_id)
     subject = f"{incident_id}/{sha256}"
     try:
@@ -100,7 +100,8 @@ async def evidence(ctx: Ctx, login: EvidenceViewer, incident_id: UUID, sha256: S
     if found is None:
         raise NotFound(
             f"The incident {incident_id} has no evidence {sha256} (yet).",
-            "Pictures arrive a moment after their incident, and go when their retention ends.",
+            "Pictures arrive a moment after their incident, and go when their retention ends. Clips stay with their "
+            "worker; there, `gridwatch clip` hands one out.",
         )
     about, content = found
     await _audit(ctx, login, "evidence.view", subject, reason)

@@ -186,7 +186,7 @@ class BoxView(View):
 
 
 class EvidenceView(View):
-    """A masked picture or clip; the bytes are at `/v1/incidents/{id}/evidence/{sha256}`."""
+    """A masked picture, its bytes at `/v1/incidents/{id}/evidence/{sha256}`; or a clip that stays with its worker."""
 
     model_config = ConfigDict(frozen=True, from_attributes=True)
 

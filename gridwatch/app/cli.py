@@ -4,6 +4,7 @@ import asyncio
 import sys
 from pathlib import Path
 from typing import Annotated
+from uuid import UUID
 
 import typer
 from rich.console import Console
@@ -233,6 +234,24 @@ def add_account(
     password = typer.prompt("Password", hide_input=True, confirmation_prompt=True) if asking else sys.stdin.readline()
     asyncio.run(save_account(load_settings(config), name, role, site, password.rstrip("\n"), SystemClock()))
     out.print(f"account {name}: {role} of {site}")
+
+
+@app.command()
+def clip(
+    incident: Annotated[UUID, typer.Argument(help="Whose clips.")],
+    account: Annotated[str, typer.Option(help="Who wants them. The password is asked for, or read from a pipe.")],
+    reason: Annotated[str, typer.Option(help="Why; kept in the audit.")],
+    out_folder: Annotated[Path, typer.Option("--out", help="Where the files go.")] = Path(),
+    config: ConfigPath = DEFAULT_CONFIG,
+) -> None:
+    """Hand out the clips of an incident, on the worker that keeps them. They show people as they are."""
+    from gridwatch.app.clip_command import ClipRequest, release_clips
+
+    asking = sys.stdin.isatty()
+    password = typer.prompt("Password", hide_input=True) if asking else sys.stdin.readline().rstrip("\n")
+    request = ClipRequest(incident=incident, account=account, password=password, reason=reason, out=out_folder)
+    for path in asyncio.run(release_clips(load_settings(config), request, SystemClock())):
+        out.print(str(path))
 
 
 @app.command()

@@ -1,11 +1,12 @@
 """How the cameras of a worker are doing, published for everybody."""
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from gridwatch.app.camera_worker import CameraWorker
+from gridwatch.app.clips import ClipTally
 from gridwatch.app.sink import AnalysisTally
 from gridwatch.detectors import Load
 from gridwatch.domain import CameraHealth, CameraState, Clock
@@ -41,10 +42,14 @@ class Watched:
 class HealthReporter:
     """Reports each camera every PERIOD, and all of them at once when one changes state. Owns a thread."""
 
-    def __init__(self, out: PutsHealth, pool: CountsLoad, clock: Clock) -> None:
+    def __init__(
+        self, out: PutsHealth, pool: CountsLoad, clock: Clock, clips: Callable[[str], ClipTally] = lambda _: ClipTally()
+    ) -> None:
+        """`clips` tells what became of a camera's clips."""
         self._out = out
         self._pool = pool
         self._clock = clock
+        self._clips = clips
         self._watched: Sequence[Watched] = ()
         self._rates: dict[str, FrameRate] = {}
         self._wake = threading.Event()
@@ -80,6 +85,7 @@ class HealthReporter:
     def _health(self, one: Watched, loads: Mapping[str, Load]) -> CameraHealth:
         camera, status, reader = one.worker.camera, one.worker.status, one.reader.snapshot()
         load = loads[camera.id]
+        clips = self._clips(camera.id)
         rate = self._rates[camera.id].at(reader.decoded)
         return CameraHealth(
             camera=camera.id,
@@ -95,6 +101,8 @@ class HealthReporter:
             detections=one.analysis.detections,
             incidents=one.analysis.incidents,
             fps=rate if status.state is CameraState.UP else 0.0,
+            clips=clips.written,
+            clips_lost=clips.lost + clips.ring.missed,
         )
 
 

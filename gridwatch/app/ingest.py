@@ -7,12 +7,14 @@ import cv2
 import structlog
 
 from gridwatch.app.camera_worker import CameraWorker
+from gridwatch.app.clip_folder import ClipFolder
+from gridwatch.app.clips import ClipKeeper
 from gridwatch.app.device_events import DeviceEvents
 from gridwatch.app.health import HealthReporter, Watched
 from gridwatch.app.locks import hold_lock
 from gridwatch.app.positions import Positions
 from gridwatch.app.shutdown import ShutdownStack
-from gridwatch.app.sink import IncidentSink
+from gridwatch.app.sink import IncidentSink, tells_of_clips
 from gridwatch.app.watch import HealthWatch, OpenIncidents
 from gridwatch.bus import BrokerAddress, Outbox, Publisher
 from gridwatch.config import CameraConfig, Deployment
@@ -75,7 +77,8 @@ class IngestRole:
         analyses = {
             camera.id: CameraAnalysis(camera, detector, positions.of(camera), limits) for camera, limits in health
         }
-        sink = IncidentSink(outbox, publisher, analyses)
+        clips = self._clips(outbox, publisher)
+        sink = IncidentSink(outbox, publisher, analyses, clips)
         put = positions.placing(sink.put)
         attention = {camera.id: Attention() for camera in self._cameras if camera.gate}
 
@@ -85,7 +88,7 @@ class IngestRole:
                 attention[frame.camera].looked(frame, idle=analysis.idle)
 
         pool = AnalysisPool(analyses, self._deployment.detector.threads, on_analysis, self._clock)
-        reporter = HealthReporter(publisher, pool, self._clock)
+        reporter = HealthReporter(publisher, pool, self._clock, clips.tally)
         open_file = OpenIncidents(self._deployment.services.data_dir / f"{self._node}.open.json")
         watch = HealthWatch(health, put, open_file, self._clock)
 
@@ -93,7 +96,15 @@ class IngestRole:
             reporter.wake()
             watch.wake()
 
-        watched = [self._watch(camera, pool, on_change, sink, attention.get(camera.id)) for camera in self._cameras]
+        def make_reader(
+            camera: CameraConfig, tally: ReaderTally, on_state: Callable[[CameraState, str], None]
+        ) -> Reader:
+            return Reader(
+                camera, self._clock, pool.submit, on_state, tally, attention=attention.get(camera.id),
+                ring=clips.rings.get(camera.id),
+            )  # fmt: skip
+
+        watched = [self._watch(camera, make_reader, on_change, sink) for camera in self._cameras]
         events = DeviceEvents(self._cameras, put, self._clock, positions.told)
         pool.start()
         # Read upwards: the cameras stop, health says so, analysis ends, and only then is what is open cleared.
@@ -111,20 +122,28 @@ class IngestRole:
         reporter.start(watched)
         watch.start(watched)
 
+    def _clips(self, outbox: Outbox, publisher: Publisher) -> ClipKeeper:
+        """Of the cameras whose clips are kept. Started, and closed after whoever makes incidents."""
+        deployment, settings = self._deployment, self._deployment.clips
+        folder = ClipFolder(
+            deployment.services.data_dir / "clips" / self._node, settings.keep, settings.keep_max_bytes, self._clock
+        )
+        cameras = [camera for camera in self._cameras if deployment.keeps_clips(camera)]
+        clips = ClipKeeper(cameras, settings, folder, tells_of_clips(outbox, publisher, self._node), self._clock)
+        if cameras:
+            clips.start()
+            self._stack.push("clips", clips.close, timeout=2.0)
+        return clips
+
     def _watch(
         self,
         camera: CameraConfig,
-        pool: AnalysisPool,
+        make: Callable[[CameraConfig, ReaderTally, Callable[[CameraState, str], None]], Reader],
         on_change: Callable[[], None],
         sink: IncidentSink,
-        attention: Attention | None,
     ) -> Watched:
         tally = ReaderTally()
-
-        def make_reader(on_state: Callable[[CameraState, str], None]) -> Reader:
-            return Reader(camera, self._clock, pool.submit, on_state, tally, attention=attention)
-
-        worker = CameraWorker(camera, make_reader, self._clock, on_change)
+        worker = CameraWorker(camera, lambda on_state: make(camera, tally, on_state), self._clock, on_change)
         return Watched(worker=worker, reader=tally, analysis=sink.tallies[camera.id])
 
 

@@ -13,13 +13,16 @@ from gridwatch.bus import (
     BrokerAddress,
     CameraStateTopic,
     Channel,
+    ClipTopic,
     Delivery,
     EvidenceTopic,
     IncidentTopic,
+    KeptClip,
     LinkState,
     MalformedMessage,
     ReceivedEvidence,
     Subscriber,
+    decode_clip,
     decode_evidence,
     decode_health,
     decode_incident,
@@ -61,6 +64,8 @@ class RecorderCounts:
     """New incident messages."""
     duplicates: int = 0
     pictures: int = 0
+    clips: int = 0
+    """Told of; they stay with their workers."""
     filed: int = 0
     """Cases opened."""
     joined: int = 0
@@ -75,6 +80,7 @@ class _Batch:
 
     incidents: list[Incident] = field(default_factory=list)
     pictures: list[ReceivedEvidence] = field(default_factory=list)
+    clips: list[KeptClip] = field(default_factory=list)
     health: dict[str, CameraHealth] = field(default_factory=dict)
     bad: list[tuple[Delivery, str]] = field(default_factory=list)
 
@@ -118,9 +124,12 @@ class Recorder:
             self.counts.duplicates += len(batch.incidents) - len(new)
             self.counts.filed += links.filed
             self.counts.joined += links.joined
+        for clip in batch.clips:
+            await self._database.store_clip(clip.incident, clip.evidence)
         for health in batch.health.values():
             await self._database.save_health(health)
         self.counts.pictures += len(batch.pictures)
+        self.counts.clips += len(batch.clips)
 
     async def _set_aside(self, delivery: Delivery, reason: str) -> None:
         await self._database.quarantine(delivery.topic, delivery.payload, reason)
@@ -137,6 +146,8 @@ def _tell_apart(deliveries: Sequence[Delivery]) -> _Batch:
                 batch.incidents.append(decode_incident(one.topic, one.payload, one.content_type))
             elif isinstance(topic, EvidenceTopic):
                 batch.pictures.append(decode_evidence(one.topic, one.payload))
+            elif isinstance(topic, ClipTopic):
+                batch.clips.append(decode_clip(one.topic, one.payload))
             elif isinstance(topic, CameraStateTopic):
                 health = decode_health(one.topic, one.payload)
                 batch.health[health.camera] = health
@@ -149,8 +160,8 @@ def _subscriber(settings: Settings, name: str, deliver: Callable[[Delivery], Non
     district = SitePath(district=settings.deployment.district.id)
     return Subscriber(
         BrokerAddress.from_config(settings.deployment.services.broker), client_id=f"gridwatch-{name}",
-        filters=subscriptions(district, Channel.INCIDENT, Channel.EVIDENCE, Channel.STATE), deliver=deliver,
-        persistent=True, clock=clock,
+        filters=subscriptions(district, Channel.INCIDENT, Channel.EVIDENCE, Channel.CLIP, Channel.STATE),
+        deliver=deliver, persistent=True, clock=clock,
     )  # fmt: skip
 
 

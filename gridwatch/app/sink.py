@@ -1,16 +1,27 @@
 """From an analysis to the outbox: on disk before anything else sees it."""
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
 import structlog
 
-from gridwatch.bus import MessageRefused, Outbox, OutboxError, OutgoingMessage, encode_evidence, encode_incident
+from gridwatch.bus import (
+    CameraPath,
+    KeptClip,
+    MessageRefused,
+    Outbox,
+    OutboxError,
+    OutgoingMessage,
+    encode_clip,
+    encode_evidence,
+    encode_incident,
+)
 from gridwatch.detectors import Analysis, Snapshot
-from gridwatch.domain import Frame, Incident, Phase
+from gridwatch.domain import Evidence, Frame, Incident, Phase
 
 log = structlog.get_logger(__name__)
 
@@ -20,6 +31,13 @@ class Wakes(Protocol):
 
     def wake(self) -> None:
         """There is something new."""
+
+
+class MakesClips(Protocol):
+    """Whoever makes clips of what happened."""
+
+    def raised(self, incidents: Sequence[Incident], at: datetime | None) -> None:
+        """These messages were put on disk; the picture they speak of arrived at `at` (None: about now)."""
 
 
 class Finishes(Protocol):
@@ -45,9 +63,10 @@ class AnalysisTally:
 class IncidentSink:
     """Puts incidents and their pictures into the outbox, and counts. Any thread; order is kept within each."""
 
-    def __init__(self, outbox: Outbox, sender: Wakes, cameras: Iterable[str]) -> None:
+    def __init__(self, outbox: Outbox, sender: Wakes, cameras: Iterable[str], clips: MakesClips | None = None) -> None:
         self._outbox = outbox
         self._sender = sender
+        self._clips = clips
         self.tallies: Mapping[str, AnalysisTally] = {camera: AnalysisTally() for camera in cameras}
         """By camera id."""
         self._counting = threading.Lock()
@@ -57,7 +76,7 @@ class IncidentSink:
         tally = self.tallies[frame.camera]
         tally.detected += analysis.detected
         tally.detections += analysis.detections
-        self._put(frame.camera, analysis.incidents, analysis.snapshots)
+        self._put(frame.camera, analysis.incidents, analysis.snapshots, frame.arrived_at)
 
     def put(self, camera: str, incidents: Sequence[Incident]) -> None:
         """Take incidents that have no picture. Returns when they are on disk, or counted as lost."""
@@ -68,7 +87,10 @@ class IncidentSink:
         for camera, analysis in analyses.items():
             self._put(camera, analysis.finish(), ())
 
-    def _put(self, camera: str, incidents: Sequence[Incident], snapshots: Sequence[tuple[UUID, Snapshot]]) -> None:
+    def _put(
+        self, camera: str, incidents: Sequence[Incident], snapshots: Sequence[tuple[UUID, Snapshot]],
+        at: datetime | None = None,
+    ) -> None:  # fmt: skip
         if not incidents:
             return
         tally = self.tallies[camera]
@@ -83,6 +105,29 @@ class IncidentSink:
         with self._counting:
             tally.incidents += sum(one.phase is Phase.RAISED for one in incidents)
         self._sender.wake()
+        if self._clips is not None:
+            self._clips.raised(incidents, at)
+
+
+def tells_of_clips(outbox: Outbox, sender: Wakes, node: str) -> Callable[[Sequence[Incident], Evidence, float], None]:
+    """What a `ClipKeeper` of worker `node` calls: puts word of a clip into the outbox for each of its incidents."""
+
+    def tell(incidents: Sequence[Incident], about: Evidence, seconds: float) -> None:
+        clips = [
+            KeptClip(
+                camera=CameraPath(site=one.site, camera=one.camera), incident=one.id, node=node, evidence=about,
+                seconds=seconds,
+            )
+            for one in incidents
+        ]  # fmt: skip
+        try:
+            outbox.append([encode_clip(one) for one in clips])
+        except (OutboxError, MessageRefused) as error:
+            log.error("clip_untold", sha256=about.sha256, incidents=len(clips), reason=str(error))
+            return
+        sender.wake()
+
+    return tell
 
 
 def _encode(incidents: Sequence[Incident], snapshots: Sequence[tuple[UUID, Snapshot]]) -> list[OutgoingMessage]:

@@ -24,12 +24,13 @@ _PARAMETERS: Final[dict[str, Json]] = {
     "checkpoint": {"description": f"Id of the checkpoint; `{MISSING_LEVEL}` for the substation's own."},
     "camera": {"description": "Id of the camera."},
     "kind": {"description": "What happened.", "enum": [str(kind) for kind in IncidentKind]},
-    "incident": {"description": "Id of the incident the picture belongs to: a UUIDv7 in lower case."},
+    "incident": {"description": "Id of the incident the picture or clip belongs to: a UUIDv7 in lower case."},
     "node": {"description": "Id of the worker node."},
 }
 _ADDRESSES: Final = {
     Channel.INCIDENT: f"{_SITE}/{{camera}}/incident/{{kind}}",
     Channel.EVIDENCE: f"{_SITE}/{{camera}}/evidence/{{incident}}",
+    Channel.CLIP: f"{_SITE}/{{camera}}/clip/{{incident}}",
     Channel.STATE: f"{_SITE}/{{camera}}/state",
     Channel.POSITION: f"{_SITE}/{{camera}}/position",
     Channel.NODE: f"{_SITE}/{MISSING_LEVEL}/node/{{node}}/state",
@@ -46,6 +47,12 @@ _MESSAGES: Final[dict[Channel, Json]] = {
         "summary": f"At most {MAX_EVIDENCE_BYTES} bytes; the incident names it by its SHA-256.",
         "contentType": EVIDENCE_CONTENT_TYPE,
         "payload": {"type": "string", "format": "binary"},
+    },
+    Channel.CLIP: {
+        "title": "A worker keeps a clip of an incident",
+        "summary": "Its hash and measures; the video stays on the worker, since nobody in it is masked.",
+        "contentType": STATE_CONTENT_TYPE,
+        "payload": {"$ref": "./clip-1.json"},
     },
     Channel.STATE: {
         "title": "What a camera is doing",

@@ -86,6 +86,25 @@ class WireEvidence(WireModel):
     masked: bool
 
 
+class ClipData(WireModel):
+    """A worker keeps a clip of an incident: the video as the camera sent it, which leaves the worker for no topic."""
+
+    incident: UUID7
+    camera: Identifier
+    site: Site
+    node: Identifier
+    """Worker that keeps it."""
+    sha256: Sha256
+    media_type: Literal["video/mp4"]
+    bytes: Annotated[int, Field(ge=1, le=_INT32)]
+    width: Annotated[int, Field(ge=0, le=65535)]
+    height: Annotated[int, Field(ge=0, le=65535)]
+    captured_at: Time
+    """Of its first picture."""
+    seconds: Annotated[float, Field(ge=0, le=3600)]
+    masked: bool
+
+
 class WireDetector(WireModel):
     """Which detector saw it."""
 
@@ -171,6 +190,8 @@ class CameraStateData(WireModel):
     detections: Annotated[int, Field(ge=0, le=2**53)]
     incidents: Annotated[int, Field(ge=0, le=2**53)]
     fps: Annotated[float, Field(ge=0, le=10_000)]
+    clips: Annotated[int, Field(ge=0, le=2**53)] = 0
+    clips_lost: Annotated[int, Field(ge=0, le=2**53)] = 0
 
 
 class PositionData(WireModel):

@@ -6,11 +6,20 @@ from pathlib import Path
 
 from gridwatch import __version__
 from gridwatch.bus.asyncapi import render_asyncapi
-from gridwatch.bus.schema import INCIDENT_SCHEMA, CameraStateData, IncidentEvent, NodeStateData, PositionData, WireModel
+from gridwatch.bus.schema import (
+    INCIDENT_SCHEMA,
+    CameraStateData,
+    ClipData,
+    IncidentEvent,
+    NodeStateData,
+    PositionData,
+    WireModel,
+)
 
 _PUBLISHED: dict[str, tuple[str, type[WireModel]]] = {
     "incident-1.json": (INCIDENT_SCHEMA, IncidentEvent),
     "camera-state-1.json": ("urn:gridwatch:schema:camera-state:1", CameraStateData),
+    "clip-1.json": ("urn:gridwatch:schema:clip:1", ClipData),
     "position-1.json": ("urn:gridwatch:schema:position:1", PositionData),
     "node-state-1.json": ("urn:gridwatch:schema:node-state:1", NodeStateData),
 }

@@ -2,6 +2,7 @@
 
     gridwatch/v1/<district>/<substation>/<checkpoint>/<camera>/incident/<kind>
     gridwatch/v1/<district>/<substation>/<checkpoint>/<camera>/evidence/<incident id>
+    gridwatch/v1/<district>/<substation>/<checkpoint>/<camera>/clip/<incident id>
     gridwatch/v1/<district>/<substation>/<checkpoint>/<camera>/state                    (retained)
     gridwatch/v1/<district>/<substation>/<checkpoint>/<camera>/position                 (retained; read, not written)
     gridwatch/v1/<district>/<substation>/<checkpoint>/-/node/<node id>/state            (retained, last will)
@@ -28,6 +29,7 @@ class Channel(StrEnum):
 
     INCIDENT = "incident"  # incident messages
     EVIDENCE = "evidence"  # pictures of incidents
+    CLIP = "clip"  # word of the clips of incidents that workers keep
     STATE = "state"  # retained state of cameras
     POSITION = "position"  # retained position of cameras that move, from whoever knows it
     NODE = "node"  # retained state of worker nodes
@@ -36,6 +38,7 @@ class Channel(StrEnum):
 _TAILS = {
     Channel.INCIDENT: "+/incident/+",
     Channel.EVIDENCE: "+/evidence/+",
+    Channel.CLIP: "+/clip/+",
     Channel.STATE: "+/state",
     Channel.POSITION: "+/position",
     Channel.NODE: f"{MISSING_LEVEL}/node/+/state",
@@ -77,6 +80,17 @@ class EvidenceTopic:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ClipTopic:
+    """Where it is told that a worker keeps a clip of an incident."""
+
+    camera: CameraPath
+    incident: UUID
+
+    def __str__(self) -> str:
+        return f"{_under(self.camera.site, self.camera.camera)}/clip/{self.incident}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class CameraStateTopic:
     """Where a camera's latest state is kept."""
 
@@ -107,7 +121,7 @@ class NodeStateTopic:
         return f"{_under(self.site, None)}/node/{_level(self.node)}/state"
 
 
-Topic = IncidentTopic | EvidenceTopic | CameraStateTopic | PositionTopic | NodeStateTopic
+Topic = IncidentTopic | EvidenceTopic | ClipTopic | CameraStateTopic | PositionTopic | NodeStateTopic
 
 
 def parse_topic(text: str) -> Topic:
@@ -132,7 +146,7 @@ def _node_topic(site: SitePath, tail: list[str]) -> NodeStateTopic:
 
 def _camera_topic(
     camera: CameraPath, tail: list[str]
-) -> IncidentTopic | EvidenceTopic | CameraStateTopic | PositionTopic:
+) -> IncidentTopic | EvidenceTopic | ClipTopic | CameraStateTopic | PositionTopic:
     match tail:
         case ["incident", kind] if kind in set(IncidentKind):
             return IncidentTopic(camera=camera, kind=IncidentKind(kind))
@@ -140,6 +154,8 @@ def _camera_topic(
             raise MalformedMessage("topic names an unknown kind of incident")
         case ["evidence", incident]:
             return EvidenceTopic(camera=camera, incident=_uuid(incident))
+        case ["clip", incident]:
+            return ClipTopic(camera=camera, incident=_uuid(incident))
         case ["state"]:
             return CameraStateTopic(camera=camera)
         case ["position"]:

@@ -18,6 +18,7 @@ from gridwatch.bus.schema import (
     EVENT_TYPE,
     INCIDENT_SCHEMA,
     CameraStateData,
+    ClipData,
     IncidentData,
     IncidentEvent,
     NodeState,
@@ -33,6 +34,7 @@ from gridwatch.bus.schema import (
 from gridwatch.bus.topics import (
     CameraPath,
     CameraStateTopic,
+    ClipTopic,
     EvidenceTopic,
     IncidentTopic,
     NodeStateTopic,
@@ -75,6 +77,18 @@ class ReceivedEvidence:
     def sha256(self) -> str:
         """Lower-case hex of the bytes."""
         return hashlib.sha256(self.jpeg).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KeptClip:
+    """Word of a clip that a worker keeps."""
+
+    camera: CameraPath
+    incident: UUID
+    node: str
+    """The worker."""
+    evidence: Evidence
+    seconds: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -162,6 +176,46 @@ def decode_evidence(topic: str, payload: bytes) -> ReceivedEvidence:
     return ReceivedEvidence(camera=where.camera, incident=where.incident, jpeg=payload)
 
 
+def encode_clip(clip: KeptClip) -> OutgoingMessage:
+    """Word of a clip; of the video itself only hash and measures. Raises MessageRefused when it breaks the schema."""
+    about = clip.evidence
+    try:
+        data = ClipData.model_validate(
+            {
+                "incident": clip.incident, "camera": clip.camera.camera, "site": str(clip.camera.site),
+                "node": clip.node, "sha256": about.sha256, "media_type": about.media_type, "bytes": about.bytes,
+                "width": about.width, "height": about.height, "captured_at": utc(about.captured_at),
+                "seconds": round(clip.seconds, 3), "masked": about.masked,
+            }
+        )  # fmt: skip
+    except (ValidationError, OverflowError) as exc:
+        raise MessageRefused(f"the clip of incident {clip.incident} breaks the schema: {_first_error(exc)}") from exc
+    topic = ClipTopic(camera=clip.camera, incident=clip.incident)
+    return OutgoingMessage(
+        topic=str(topic), payload=data.model_dump_json().encode(), content_type=STATE_CONTENT_TYPE,
+        importance=Importance.EVIDENCE,
+    )  # fmt: skip
+
+
+def decode_clip(topic: str, payload: bytes) -> KeptClip:
+    """Read word of a clip. Raises MalformedMessage."""
+    where = parse_topic(topic)
+    if not isinstance(where, ClipTopic):
+        raise MalformedMessage("not a clip topic")
+    data = _read(ClipData, payload)
+    if CameraPath(site=SitePath.parse(data.site), camera=data.camera) != where.camera:
+        raise MalformedMessage("topic and payload name different cameras")
+    if UUID(int=data.incident.int) != where.incident:
+        raise MalformedMessage("topic and payload name different incidents")
+    about = Evidence(
+        sha256=data.sha256, media_type=data.media_type, bytes=data.bytes, width=data.width, height=data.height,
+        captured_at=_utc(data.captured_at), masked=data.masked,
+    )  # fmt: skip
+    return KeptClip(
+        camera=where.camera, incident=where.incident, node=data.node, evidence=about, seconds=data.seconds
+    )  # fmt: skip
+
+
 def encode_health(health: CameraHealth) -> OutgoingMessage:
     """The retained state of a camera. Raises MessageRefused when it breaks the schema."""
     fields = {name: getattr(health, name) for name in CameraStateData.model_fields}
@@ -188,6 +242,7 @@ def decode_health(topic: str, payload: bytes) -> CameraHealth:
         camera=data.camera, site=site, state=data.state, reason=data.reason, since=_utc(data.since),
         observed_at=_utc(data.observed_at), frames=data.frames, analysed=data.analysed, dropped=data.dropped,
         detected=data.detected, detections=data.detections, incidents=data.incidents, fps=data.fps,
+        clips=data.clips, clips_lost=data.clips_lost,
     )  # fmt: skip
 
 

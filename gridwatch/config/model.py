@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from gridwatch.config.base import Fraction, Identifier, LonLat, PicturePoint, Section, ZonePolygon, require_unique
+from gridwatch.config.clips import ClipMode, ClipsConfig
 from gridwatch.config.rules import RuleConfig
 from gridwatch.config.schedule import TimeZoneName
 from gridwatch.config.services import ServicesConfig
@@ -189,6 +190,8 @@ class CameraConfig(Section):
     rules: tuple[RuleConfig, ...] = ()
     health: HealthConfig | None = None
     """What is different here from the deployment's `health`."""
+    clips: ClipMode | None = None
+    """Instead of the `mode` of the deployment's `clips`."""
 
     @field_validator("site")
     @classmethod
@@ -326,12 +329,17 @@ class Deployment(Section):
     units: tuple[UnitConfig, ...] = ()
     detector: DetectorConfig = DetectorConfig()
     health: HealthConfig = HealthConfig()
+    clips: ClipsConfig = ClipsConfig()
     cases: CasesConfig = CasesConfig()
     services: ServicesConfig = ServicesConfig()
 
     def health_of(self, camera: CameraConfig) -> HealthConfig:
         """The deployment's `health` with what `camera` changes of it."""
         return self.health.with_changes(camera.health)
+
+    def keeps_clips(self, camera: CameraConfig) -> bool:
+        """Whether clips are kept of what happens on `camera`."""
+        return (camera.clips or self.clips.mode) == "original"
 
     def camera(self, camera_id: str) -> CameraConfig:
         """The camera of that id. Raises KeyError."""

@@ -45,3 +45,7 @@ class CameraHealth:
     """Incidents raised."""
     fps: float
     """Frames decoded a second, over the last reporting period."""
+    clips: int = 0
+    """Clips kept on the worker."""
+    clips_lost: int = 0
+    """Incidents that should have a clip and have none."""

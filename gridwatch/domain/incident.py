@@ -67,18 +67,18 @@ ONVIF_TOPICS: dict[IncidentKind, str] = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Evidence:
-    """A masked picture or clip that belongs to an incident; the bytes travel apart from it."""
+    """A masked picture that belongs to an incident, whose bytes travel apart from it; or a clip, whose bytes stay."""
 
     sha256: str
-    """Lower-case hex of the bytes as they left the worker."""
+    """Lower-case hex of the bytes as they were made."""
     media_type: str
-    """`image/jpeg`."""
+    """`image/jpeg`, or `video/mp4` for a clip that its worker keeps."""
     bytes: int
     width: int
     height: int
     captured_at: datetime
     masked: bool
-    """True when heads were blurred and privacy zones blackened before the bytes left the worker."""
+    """True when heads were blurred and privacy zones blackened; what is not masked never leaves its worker."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

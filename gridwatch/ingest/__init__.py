@@ -1,11 +1,13 @@
 """Cameras to frames: ONVIF, RTSP, recorded files. The only importer of the ONVIF client."""
 
 from gridwatch.ingest.activity import Attention
+from gridwatch.ingest.clips import Cut, PacketRing, RingCounts, remux
 from gridwatch.ingest.drift import CLOCK_DRIFT_RULE, DriftWatch
 from gridwatch.ingest.errors import (
     CameraLocked,
     CameraRefused,
     CameraUnreachable,
+    ClipError,
     IngestError,
     NoVideo,
     StreamEnded,
@@ -21,8 +23,7 @@ from gridwatch.ingest.tally import ReaderTally, TallySnapshot
 
 __all__ = [
     "CLOCK_DRIFT_RULE", "OFFLINE_RULE", "SITE_OFFLINE_RULE", "Attention", "CameraLocked", "CameraRefused",
-    "CameraUnreachable", "DriftWatch", "IngestError", "NmeaReader", "NoGeoLocation", "NoVideo",
-    "OnvifPositionReader", "OutageWatch", "PositionsLost",
-    "Reader", "ReaderTally", "StreamEnded", "StreamStalled", "TallySnapshot", "UnreadableFile", "duration_seconds",
-    "recorded_frames",
+    "CameraUnreachable", "ClipError", "Cut", "DriftWatch", "IngestError", "NmeaReader", "NoGeoLocation", "NoVideo",
+    "OnvifPositionReader", "OutageWatch", "PacketRing", "PositionsLost", "Reader", "ReaderTally", "RingCounts",
+    "StreamEnded", "StreamStalled", "TallySnapshot", "UnreadableFile", "duration_seconds", "recorded_frames", "remux",
 ]  # fmt: skip

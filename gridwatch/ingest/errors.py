@@ -65,3 +65,7 @@ class UnreadableFile(IngestError, UsageError):
 
 class BadTarget(UsageError):
     """An address, range or list to look for cameras at cannot be used; nothing was sent."""
+
+
+class ClipError(GridwatchError):
+    """What a camera sent cannot be made a file of."""

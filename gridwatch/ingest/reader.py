@@ -9,6 +9,7 @@ import structlog
 from gridwatch.config.model import CameraConfig
 from gridwatch.domain import CameraState, Clock, Frame
 from gridwatch.ingest.activity import Attention
+from gridwatch.ingest.clips import PacketRing
 from gridwatch.ingest.rtsp import stalled
 from gridwatch.ingest.session import Outlets, Session
 from gridwatch.ingest.tally import ReaderTally
@@ -30,7 +31,7 @@ class Reader:
     connecting, after the limits in `rtsp` and `onvif_client`). It is a daemon, so a process need not wait for it.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it reads, where results go, and two ways back
         self,
         camera: CameraConfig,
         clock: Clock,
@@ -40,14 +41,16 @@ class Reader:
         *,
         stall_seconds: float = STALL_SECONDS,
         attention: Attention | None = None,
+        ring: PacketRing | None = None,
     ) -> None:
         """`emit` and `on_state` (CONNECTING, then UP at the first picture) must not block; `tally` outlives readers.
 
         With an `attention`, which must hear of every frame analysed, an idle camera is hardly decoded (activity_gate).
+        A `ring` gets every packet of video as it came.
         """
         self._camera = camera
         self._clock = clock
-        self._outlets = Outlets(emit=emit, on_state=on_state, tally=tally, attention=attention)
+        self._outlets = Outlets(emit=emit, on_state=on_state, tally=tally, attention=attention, ring=ring)
         self._stall_seconds = stall_seconds
         self._stopped = threading.Event()
         self._wake = threading.Event()

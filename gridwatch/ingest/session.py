@@ -14,6 +14,7 @@ from gridwatch.config.model import CameraConfig, OnvifSource
 from gridwatch.domain import CameraState, Clock, Frame
 from gridwatch.ingest.activity import Attention
 from gridwatch.ingest.activity_gate import ActivityGate
+from gridwatch.ingest.clips import PacketRing
 from gridwatch.ingest.continuity import continuous
 from gridwatch.ingest.decoding import Arrival, Picture, VideoPacket
 from gridwatch.ingest.errors import CameraUnreachable, IngestError, NoVideo, StreamEnded
@@ -41,6 +42,8 @@ class Outlets:
     tally: ReaderTally
     attention: Attention | None = None
     """What comes back from whoever takes the frames; None: everything is decoded."""
+    ring: PacketRing | None = None
+    """Keeps the packets as they come, for clips; None: nobody does."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -138,6 +141,7 @@ class Session:
                 if self._abandoned.is_set():
                     return
                 arrival = Arrival(packet=packet, arrived_at=self._clock.now(), sent_at=_sent_at)
+                self._keep(arrival)
                 self._take(gate, gate.feed(arrival), clock_offset_seconds)
         except IngestError:
             self._take(gate, gate.finish(), clock_offset_seconds)
@@ -160,11 +164,15 @@ class Session:
                     self._abandoned.wait(max(0.0, at - first - (self._clock.monotonic() - began)))
                 if self._abandoned.is_set():
                     return
-                self._take(gate, gate.feed(Arrival(packet=packet, arrived_at=self._clock.now())), 0.0)
+                arrival = Arrival(packet=packet, arrived_at=self._clock.now())
+                self._keep(arrival)
+                self._take(gate, gate.feed(arrival), 0.0)
         raise StreamEnded(self._camera.id, f"the recording {path.name} is over", "it is played again")
 
     def _gate(self, stream: av.VideoStream) -> ActivityGate:
         camera, outlets = self._camera, self._outlets
+        if outlets.ring is not None:
+            outlets.ring.connected(stream)
         return ActivityGate(stream, camera.analysis_fps, outlets.tally, outlets.attention, camera.id)
 
     def _take(self, gate: ActivityGate, pictures: Iterable[Picture], clock_offset_seconds: float) -> None:
@@ -173,6 +181,10 @@ class Session:
             self._emit(picture, self._checked(stamp(picture.sent_at, picture.arrived_at, clock_offset_seconds)))
         if gate.alive:
             self._heard()
+
+    def _keep(self, arrival: Arrival) -> None:
+        if self._outlets.ring is not None:
+            self._outlets.ring.push(arrival.packet, arrival.arrived_at)
 
     def _opened(self) -> None:
         self._outlets.tally.connected()

@@ -41,6 +41,12 @@ class IncidentStore:
         """Every message of one incident by seq; empty when unknown."""
         return [event_of(row) for row in await self._pool.rows(self._sql["history"], {"incident": incident})]
 
+    async def evidence_of(self, incident: UUID) -> list[Evidence]:
+        """All that was told of one incident, by time; empty for an unknown one."""
+        return [
+            evidence_of(row) for row in await self._pool.rows(self._sql["evidence_of_incidents"], {"ids": [incident]})
+        ]
+
     async def evidence(self, incident: UUID, sha256: str) -> tuple[Evidence, bytes] | None:
         """The bytes, re-hashed; None when not there (yet). Raises EvidenceAltered when the hash differs."""
         row = await self._pool.row(self._sql["evidence"], {"incident": incident, "sha256": sha256})

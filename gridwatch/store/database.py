@@ -1,5 +1,6 @@
 """The store as a whole."""
 
+import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -7,7 +8,7 @@ from uuid import UUID
 
 import structlog
 
-from gridwatch.domain import CameraHealth, CameraRecord, Clock, Grid, Position, SiteRecord, Unit
+from gridwatch.domain import CameraHealth, CameraRecord, Clock, Evidence, Grid, Position, SiteRecord, Unit
 from gridwatch.store.accounts import AccountStore, AuditStore
 from gridwatch.store.archive import IncidentStore
 from gridwatch.store.casebook import CaseStore
@@ -20,7 +21,7 @@ from gridwatch.store.migrate import migrate
 from gridwatch.store.pool import Pool
 from gridwatch.store.queries import queries
 from gridwatch.store.recording import Recording
-from gridwatch.store.rows import health_row
+from gridwatch.store.rows import evidence_object, health_row
 
 log = structlog.get_logger(__name__)
 
@@ -99,6 +100,11 @@ class Database:
             await self.quarantine(f"evidence/{incident}", data, str(error))
             return False
         return True
+
+    async def store_clip(self, incident: UUID, about: Evidence) -> None:
+        """Remember that a worker keeps a clip of `incident`, known or not yet; again changes nothing."""
+        row = {"incident_id": str(incident), **evidence_object(about)}
+        await self._pool.execute(self._sql["add_evidence"], {"evidence": json.dumps([row])})
 
     async def quarantine(self, topic: str, payload: bytes, reason: str) -> None:
         """Set aside a message that cannot be used: its first 64 KiB; the newest ten thousand are kept."""

@@ -83,7 +83,7 @@ def incident_row(incident: Incident) -> dict[str, Any]:
         "count": incident.count,
         "detail": {
             "boxes": [[b.box.x1, b.box.y1, b.box.x2, b.box.y2, b.label, b.score] for b in incident.boxes],
-            "evidence": [_evidence_object(e) for e in incident.evidence],
+            "evidence": [evidence_object(e) for e in incident.evidence],
             "detector": None
             if incident.detector is None
             else [incident.detector.name, incident.detector.version, incident.detector.weights_sha256],
@@ -91,7 +91,8 @@ def incident_row(incident: Incident) -> dict[str, Any]:
     }
 
 
-def _evidence_object(evidence: Evidence) -> dict[str, Any]:
+def evidence_object(evidence: Evidence) -> dict[str, Any]:
+    """The columns of `evidence` but the incident's id."""
     return {
         "sha256": evidence.sha256,
         "media_type": evidence.media_type,

@@ -39,6 +39,11 @@ export function showEvidence(incident) {
   open(dialog, about, async (data, button) => {
     const reason = data.get("reason").trim();
     for (const one of incident.evidence) {
+      if (!one.masked) {
+        const started = new Date(one.captured_at).toLocaleTimeString();
+        pictures.append(el("p", { class: "clip" }, `录像 Clip from ${started}, kept by the camera's worker: ${one.sha256}`));
+        continue;
+      }
       const blob = await getBlob(`/v1/incidents/${incident.id}/evidence/${one.sha256}`, { reason });
       const url = URL.createObjectURL(blob);
       shown.push(url);

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 from playwright.async_api import Page, async_playwright, expect
@@ -85,6 +86,18 @@ async def test_evidence_is_shown_after_a_reason_only_and_that_is_audited(world: 
         await expect(page.locator("#evidence-dialog img")).to_have_count(1)
         [entry] = [entry for entry in world.store.audit_entries if entry.action.startswith("evidence")]
         assert (entry.account, entry.reason) == ("operator", "case 7, called by the duty officer")
+
+
+async def test_a_clip_that_stays_with_its_worker_is_named_and_not_asked_for(world: ApiWorld) -> None:
+    clip = replace(make_evidence("cd" * 32), media_type="video/mp4", masked=False)
+    world.store.append(make_incident().with_evidence(clip), grid=GRID)
+    async with opened(world) as page:
+        await log_in(page, "operator")
+        await page.locator("#feed button").first.click()
+        await page.fill("#evidence-dialog input[name=reason]", "case 7")
+        await page.click("#evidence-dialog button[type=submit]")
+        await expect(page.locator("#evidence-dialog .clip")).to_contain_text("cd" * 32)
+        await expect(page.locator("#evidence-dialog .error")).to_be_empty()
 
 
 async def test_the_evidence_of_an_incident_stays_when_it_goes_on(world: ApiWorld) -> None:

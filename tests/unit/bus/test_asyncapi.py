@@ -47,7 +47,7 @@ def test_payloads_refer_to_files_published_beside_it(document: dict[str, Any]) -
         one["payload"]["$ref"] for one in document["components"]["messages"].values() if "$ref" in one["payload"]
     ]
 
-    assert len(references) == 4
+    assert len(references) == 5
     for reference in references:
         assert Path(reference).name in published
 
