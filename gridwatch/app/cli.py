@@ -236,6 +236,25 @@ def add_account(
     out.print(f"account {name}: {role} of {site}")
 
 
+@app.command("broker-config")
+def broker_config(
+    folder: Annotated[Path, typer.Argument(help="Where the files of each broker go.")],
+    config: ConfigPath = DEFAULT_CONFIG,
+    installed_at: Annotated[
+        str | None, typer.Option(help="Folder under which a broker's folder lies on its machine. Default: as written.")
+    ] = None,
+    data: Annotated[str, typer.Option(help="Where a broker keeps its messages.")] = "/var/lib/mosquitto",
+) -> None:
+    """Mosquitto configurations for district and substations: bridges, TLS, accounts and rights for each site."""
+    from pathlib import PurePosixPath
+
+    from gridwatch.app.brokers.command import run_broker_config, tell
+
+    place = PurePosixPath(installed_at) if installed_at else None
+    brokers = run_broker_config(load_settings(config).deployment, folder, place, PurePosixPath(data), SystemClock())
+    tell(brokers, folder, out)
+
+
 @app.command()
 def clip(
     incident: Annotated[UUID, typer.Argument(help="Whose clips.")],
@@ -255,8 +274,10 @@ def clip(
 
 
 @app.command()
-def schemas(folder: Annotated[Path, typer.Argument(help="Where the JSON Schemas go.")]) -> None:
-    """Write the JSON Schema of every message."""
+def schemas(
+    folder: Annotated[Path, typer.Argument(help="Where the files go.")],
+) -> None:
+    """Write the JSON Schema of every message, and the AsyncAPI document."""
     from gridwatch.bus.schemas import write_schemas
 
     for path in write_schemas(folder):

@@ -4,8 +4,6 @@ It listens on loopback only and takes one generated account, kept in the data di
 out who is already running.
 """
 
-import base64
-import hashlib
 import importlib.util
 import os
 import secrets
@@ -22,39 +20,27 @@ import psutil
 import structlog
 from pydantic import SecretStr
 
+from gridwatch.app.brokers.mosquitto import DURABLE, MESSAGE_LIMIT, hash_password
 from gridwatch.app.owned_process import CannotRun, OwnedProcess
-from gridwatch.bus import MAX_EVIDENCE_BYTES
+from gridwatch.app.private_files import write_private
 from gridwatch.config.services import BrokerConfig
 from gridwatch.domain import Clock, GridwatchError
 
 log = structlog.get_logger(__name__)
 
 _USER = "gridwatch"
-_MESSAGE_LIMIT = 2 * MAX_EVIDENCE_BYTES
 _TRIES = 3
 """A port found free may be taken before the broker has it."""
 _START_SECONDS = 10.0
 _SEARCH_PATH = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin"))
 
-# Mosquitto 2.0 is durable only when it saves after each change, and over its queue limits it drops without
-# a word, so the queue is large; the outbox and the recorder's acknowledgements hold the guarantee.
 _MOSQUITTO = """\
 listener {port} 127.0.0.1
 allow_anonymous false
 password_file {password_file}
 user {user}
-persistence true
 persistence_location {folder}/
-persistence_file mosquitto.db
-autosave_interval 1
-autosave_on_changes true
-persistent_client_expiration 30d
-max_inflight_messages 200
-max_queued_messages 1000000
-max_packet_size {limit}
 log_dest stderr
-log_type error
-log_type warning
 """
 _RUMQTTD = """\
 id = 0
@@ -157,12 +143,13 @@ def _mosquitto_command(folder: Path, port: int, password: str) -> list[str]:
     if program is None:
         raise BrokerStartFailed("Mosquitto is not installed (Debian: apt install mosquitto)")
     password_file = folder / "mosquitto.passwd"
-    _write_private(password_file, f"{_USER}:{_hashed(password)}\n")
+    write_private(password_file, f"{_USER}:{hash_password(password)}\n")
     # Only root may choose the user, and dropping root would drop the death signal of OwnedProcess.
     user = "root" if os.geteuid() == 0 else "mosquitto"
-    text = _MOSQUITTO.format(port=port, password_file=password_file, folder=folder, limit=_MESSAGE_LIMIT, user=user)
+    text = _MOSQUITTO.format(port=port, password_file=password_file, folder=folder, user=user)
+    text += DURABLE.format(limit=MESSAGE_LIMIT)
     config = folder / "mosquitto.conf"
-    _write_private(config, text)
+    write_private(config, text)
     return [program, "-c", str(config)]
 
 
@@ -172,7 +159,7 @@ def _rumqttd_command(folder: Path, port: int, password: str) -> list[str]:
             "neither Mosquitto (Debian: apt install mosquitto) nor iotcore (pip install 'gridwatch[demo]') is installed"
         )
     config = folder / "rumqttd.toml"
-    _write_private(config, _RUMQTTD.format(port=port, limit=_MESSAGE_LIMIT, user=_USER, password=password))
+    write_private(config, _RUMQTTD.format(port=port, limit=MESSAGE_LIMIT, user=_USER, password=password))
     # CRITICAL: rumqttd wraps every packet in a span of level ERROR.
     return [sys.executable, "-m", "iotcore", "--config", str(config), "--log-level", "CRITICAL"]
 
@@ -208,21 +195,5 @@ def _free_port() -> int:
 def _password(folder: Path) -> str:
     file = folder / "password"
     if not file.exists():
-        _write_private(file, secrets.token_urlsafe(24))
+        write_private(file, secrets.token_urlsafe(24))
     return file.read_text(encoding="ascii")
-
-
-def _hashed(password: str) -> str:
-    """A line of Mosquitto's password file: PBKDF2-SHA512 as mosquitto_passwd writes it (2.0, type 7)."""
-    salt, rounds = secrets.token_bytes(12), 101
-    digest = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, rounds, 64)
-    return f"$7${rounds}${base64.b64encode(salt).decode()}${base64.b64encode(digest).decode()}"
-
-
-def _write_private(file: Path, text: str) -> None:
-    """Written whole and readable by us only from the first byte on."""
-    draft = file.with_name(file.name + ".new")
-    draft.unlink(missing_ok=True)
-    draft.touch(mode=0o600, exist_ok=False)
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(file)

@@ -6,6 +6,7 @@ import sys
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import Self
 from urllib.parse import unquote, urlsplit
 
@@ -55,6 +56,8 @@ class BrokerAddress:
     tls: bool = False
     username: str | None = None
     password: str | None = field(default=None, repr=False)
+    tls_ca: Path | None = None
+    """What must have signed the broker's certificate; None: what the system trusts."""
 
     @classmethod
     def from_config(cls, config: BrokerConfig) -> Self:
@@ -71,8 +74,15 @@ class BrokerAddress:
         username = config.username or (unquote(url.username) if url.username else None)
         if password and not username:
             raise BadBrokerAddress("the broker has a password but no username")
+        if config.tls_ca is not None and not tls:
+            raise BadBrokerAddress("the broker has tls_ca, so its url must begin with mqtts://")
         return cls(
-            host=url.hostname, port=port or (8883 if tls else 1883), tls=tls, username=username, password=password
+            host=url.hostname,
+            port=port or (8883 if tls else 1883),
+            tls=tls,
+            username=username,
+            password=password,
+            tls_ca=config.tls_ca,
         )
 
     def __str__(self) -> str:
@@ -88,8 +98,15 @@ def make_client(address: BrokerAddress, client_id: str, *, manual_ack: bool = Fa
     if address.username is not None:
         client.username_pw_set(address.username, address.password)
     if address.tls:
-        client.tls_set_context(ssl.create_default_context())
+        client.tls_set_context(_tls_context(address))
     return client
+
+
+def _tls_context(address: BrokerAddress) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=address.tls_ca)
+    except (OSError, ssl.SSLError) as exc:
+        raise BadBrokerAddress(f"{address.tls_ca} holds no certificates that can be read: {exc.strerror}") from exc
 
 
 def publish_properties(content_type: str) -> Properties:

@@ -111,6 +111,8 @@ def _resolve(deployment: Deployment, base: Path, environment: Environment) -> De
     """Paths relative to the YAML file become absolute; the environment's overrides are put in."""
     services = deployment.services
     broker = services.broker.model_copy(update={"url": environment.mqtt}) if environment.mqtt else services.broker
+    if broker.tls_ca is not None:
+        broker = broker.model_copy(update={"tls_ca": (base / broker.tls_ca).resolve()})
     database = services.database.model_copy(update={"dsn": environment.dsn}) if environment.dsn else services.database
     data_dir = (base / (environment.data_dir or services.data_dir)).resolve()
     zones = dict(_time_zones(deployment))
@@ -158,6 +160,9 @@ def _resolve_source(source: CameraSource, base: Path) -> CameraSource:
 def _cross_check(document: Document, deployment: Deployment) -> Iterator[Problem]:
     """What no section can see alone: names that refer to one another, and files that must be there."""
     yield from _check_sites(document, deployment)
+    authority = deployment.services.broker.tls_ca
+    if authority is not None and not authority.is_file():
+        yield document.problem(("services", "broker", "tls_ca"), f"no such file: {authority}")
     known_sites = {str(site.path) for site in site_tree(deployment)}
     seen: dict[str, int] = {}
     for index, camera in enumerate(deployment.cameras):

@@ -24,15 +24,26 @@ class CheckpointConfig(Section):
     """For schedules; None: that of the site above."""
 
 
+class BrokerPlace(Section):
+    """Where a site's own MQTT broker listens, as others reach it. Read by `gridwatch broker-config`."""
+
+    host: Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.:-]{0,252}[A-Za-z0-9])?$")]
+    """Name or address; its certificate is for this."""
+    port: Annotated[int, Field(ge=1, le=65535)] = 8883
+
+
 class SubstationConfig(CheckpointConfig):
     """A police substation and its checkpoints."""
 
+    broker: BrokerPlace | None = None
+    """None: its workers and people use the district's."""
     checkpoints: tuple[CheckpointConfig, ...] = ()
 
 
 class DistrictConfig(CheckpointConfig):
     """The district: root of the tree."""
 
+    broker: BrokerPlace | None = None
     substations: tuple[SubstationConfig, ...] = ()
 
 

@@ -22,6 +22,8 @@ class BrokerConfig(Section):
     url: Annotated[str, Field(pattern=r"^mqtts?://[^/]+$")] = "mqtt://127.0.0.1:1883"
     username: str | None = None
     password: SecretStr | None = None
+    tls_ca: Path | None = None
+    """PEM certificates that must have signed the broker's, for mqtts; None: those the system trusts."""
 
 
 class ApiConfig(Section):

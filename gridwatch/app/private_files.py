@@ -1,0 +1,12 @@
+"""Files with secrets in them."""
+
+from pathlib import Path
+
+
+def write_private(file: Path, text: str) -> None:
+    """Replace it whole; readable by us only from the first byte on. Raises OSError."""
+    draft = file.with_name(file.name + ".new")
+    draft.unlink(missing_ok=True)
+    draft.touch(mode=0o600, exist_ok=False)
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(file)
