@@ -286,8 +286,8 @@ def schemas(
 
 def _checked(config: Path) -> Settings:
     """Settings whose weights were verified too, so that nothing starts on wrong ones."""
-    from gridwatch.detectors import load_detector
+    from gridwatch.detectors import load_detectors
 
     settings = load_settings(config)
-    load_detector(settings.deployment.detector)
+    load_detectors(settings.deployment, settings.deployment.cameras)
     return settings

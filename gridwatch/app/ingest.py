@@ -1,7 +1,7 @@
 """The ingest role: cameras to incidents in the outbox, and from there to the broker."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import cv2
 import structlog
@@ -18,7 +18,7 @@ from gridwatch.app.sink import IncidentSink, tells_of_clips
 from gridwatch.app.watch import HealthWatch, OpenIncidents
 from gridwatch.bus import BrokerAddress, Outbox, Publisher
 from gridwatch.config import CameraConfig, Deployment
-from gridwatch.detectors import Analysis, AnalysisPool, CameraAnalysis, Detector, load_detector
+from gridwatch.detectors import Analysis, AnalysisPool, CameraAnalysis, Detector, load_detectors, people_detector
 from gridwatch.domain import CameraState, Clock, Frame, SitePath, UsageError
 from gridwatch.ingest import Attention, Reader, ReaderTally
 
@@ -39,10 +39,10 @@ class IngestRole:
         """Verify the weights, open the outbox, start every thread. Raises UsageError with nothing left running."""
         # Analysis workers are the parallelism; OpenCV's own threads would fight them.
         cv2.setNumThreads(1)
-        detector = load_detector(self._deployment.detector)
+        detectors = load_detectors(self._deployment, self._cameras)
         try:
             publisher, outbox = self._start_publisher()
-            self._start_cameras(detector, outbox, publisher)
+            self._start_cameras(detectors, outbox, publisher)
         except BaseException:
             self._stack.close()
             raise
@@ -70,12 +70,15 @@ class IngestRole:
         self._stack.push("publisher", publisher.close, timeout=3.0)
         return publisher, outbox
 
-    def _start_cameras(self, detector: Detector, outbox: Outbox, publisher: Publisher) -> None:
+    def _start_cameras(self, detectors: Mapping[str, Detector], outbox: Outbox, publisher: Publisher) -> None:
         health = [(camera, self._deployment.health_of(camera)) for camera in self._cameras]
         address = BrokerAddress.from_config(self._deployment.services.broker)
         positions = Positions(self._cameras, address, self._node, self._clock)
         analyses = {
-            camera.id: CameraAnalysis(camera, detector, positions.of(camera), limits) for camera, limits in health
+            camera.id: CameraAnalysis(
+                camera, detectors[camera.id], positions.of(camera), limits, people_detector(detectors[camera.id])
+            )
+            for camera, limits in health
         }
         clips = self._clips(outbox, publisher)
         sink = IncidentSink(outbox, publisher, analyses, clips)

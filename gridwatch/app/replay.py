@@ -12,7 +12,7 @@ import cv2
 from gridwatch.app.expected import FoundIncident
 from gridwatch.bus import encode_incident
 from gridwatch.config import CameraConfig, Deployment, HealthConfig
-from gridwatch.detectors import CameraAnalysis, Detector
+from gridwatch.detectors import CameraAnalysis, Detector, people_detector
 from gridwatch.domain import DetectorInfo, Incident, Phase, UsageError
 from gridwatch.ingest import Attention, recorded_frames
 
@@ -104,7 +104,7 @@ def replay(
     What a live camera would leave undecoded because nothing moves is left out here too (`gate` of the camera).
     """
     cv2.setNumThreads(1)
-    analysis = CameraAnalysis(camera, detector, health=health)
+    analysis = CameraAnalysis(camera, detector, health=health, people=people_detector(detector))
     attention = Attention() if camera.gate else None
     frames = detected = 0
     messages: list[Incident] = []

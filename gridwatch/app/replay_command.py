@@ -10,7 +10,7 @@ from rich.table import Table
 from gridwatch.app.expected import Comparison, ExpectedIncident, FoundIncident, compare, read_expected
 from gridwatch.app.replay import Replay, choose_camera, replay
 from gridwatch.config import Settings
-from gridwatch.detectors import load_detector
+from gridwatch.detectors import load_detectors
 from gridwatch.domain import CHINESE, SystemClock, UsageError
 from gridwatch.ingest import duration_seconds
 
@@ -22,7 +22,7 @@ def run_replay(file: Path, settings: Settings, camera: str | None, expect: Path 
     """Replay and print; returns 1 when `expect` and what was found differ. Raises UsageError."""
     expected = None if expect is None else read_expected(expect)
     chosen = choose_camera(settings.deployment, file, camera)
-    detector = load_detector(settings.deployment.detector)
+    detector = load_detectors(settings.deployment, [chosen])[chosen.id]
     seconds = duration_seconds(file)
     clock = SystemClock()
     began = clock.monotonic()

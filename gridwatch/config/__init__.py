@@ -1,11 +1,11 @@
 """Typed settings and the site tree, from one YAML."""
 
+from gridwatch.config.detectors import DetectorConfig, DetectorModel
 from gridwatch.config.loading import Settings, load_settings
 from gridwatch.config.model import (
     CameraConfig,
     CameraSource,
     Deployment,
-    DetectorConfig,
     HealthConfig,
     LineConfig,
     MovingConfig,
@@ -17,6 +17,6 @@ from gridwatch.config.services import BrokerConfig
 
 __all__ = [
     "BrokerConfig", "CameraConfig", "CameraSource", "ConfigError", "CrowdingRule", "Deployment", "DetectorConfig",
-    "HealthConfig", "IntrusionRule", "LineConfig", "LineCrossingRule", "MovingConfig", "OnvifSource", "Problem",
-    "RuleConfig", "Settings", "load_settings",
+    "DetectorModel", "HealthConfig", "IntrusionRule", "LineConfig", "LineCrossingRule", "MovingConfig", "OnvifSource",
+    "Problem", "RuleConfig", "Settings", "load_settings",
 ]  # fmt: skip

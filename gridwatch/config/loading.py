@@ -4,11 +4,13 @@ import re
 import typing
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from gridwatch.config.detectors import DEFAULT_DETECTOR, DetectorModel
 from gridwatch.config.document import Document, plain_message, read_document, validation_problems
 from gridwatch.config.grids import read_grids
 from gridwatch.config.model import CameraConfig, CameraSource, Deployment
@@ -125,14 +127,12 @@ def _resolve(deployment: Deployment, base: Path, environment: Environment) -> De
         )
         for camera in deployment.cameras
     )
-    detector = deployment.detector
-    if detector.weights is not None:
-        detector = detector.model_copy(update={"weights": (base / detector.weights).resolve()})
     return deployment.model_copy(
         update={
             "cameras": cameras,
             "grids": None if deployment.grids is None else (base / deployment.grids).resolve(),
-            "detector": detector,
+            "detector": _resolve_detector(deployment.detector, base),
+            "detectors": {name: _resolve_detector(one, base) for name, one in deployment.detectors.items()},
             "services": services.model_copy(update={"broker": broker, "database": database, "data_dir": data_dir}),
         }
     )
@@ -147,6 +147,19 @@ def _time_zones(deployment: Deployment) -> Iterator[tuple[str, str | None]]:
         yield f"{district.id}/{substation.id}", middle
         for checkpoint in substation.checkpoints:
             yield f"{district.id}/{substation.id}/{checkpoint.id}", checkpoint.timezone or middle
+
+
+_Detector = TypeVar("_Detector", bound=DetectorModel)
+
+
+def _resolve_detector(detector: _Detector, base: Path) -> _Detector:
+    paths = {"weights": detector.weights, "labels": detector.labels}
+    resolved = {name: (base / path).resolve() for name, path in paths.items() if path is not None}
+    weights = detector.weights
+    if weights is not None and weights.suffix == ".pt" and len(weights.parts) == 1 and not resolved["weights"].exists():
+        # A name that Ultralytics knows, and not a path.
+        resolved["weights"] = weights
+    return detector.model_copy(update=resolved)
 
 
 def _resolve_source(source: CameraSource, base: Path) -> CameraSource:
@@ -177,6 +190,22 @@ def _cross_check(document: Document, deployment: Deployment) -> Iterator[Problem
             yield document.problem((*here, "site"), message)
         yield from _check_files(document, (*here, "source"), camera.source)
         yield from _check_rules(document, here, camera)
+    yield from _check_detectors(document, deployment)
+
+
+def _check_detectors(document: Document, deployment: Deployment) -> Iterator[Problem]:
+    """The detectors that cameras and sites name are there."""
+    known = {DEFAULT_DETECTOR, *deployment.detectors}
+    district: Location = ("district",)
+    named: list[tuple[Location, str | None]] = [(district, deployment.district.detector)]
+    for index, substation in enumerate(deployment.district.substations):
+        here: Location = (*district, "substations", index)
+        named.append((here, substation.detector))
+        named += [((*here, "checkpoints", n), one.detector) for n, one in enumerate(substation.checkpoints)]
+    named += [(("cameras", index), camera.detector) for index, camera in enumerate(deployment.cameras)]
+    for place, name in named:
+        if name is not None and name not in known:
+            yield document.problem((*place, "detector"), f"no detector {name!r}{nearest(name, known)}")
 
 
 def _check_sites(document: Document, deployment: Deployment) -> Iterator[Problem]:

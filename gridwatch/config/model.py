@@ -6,8 +6,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from gridwatch.config.base import Fraction, Identifier, LonLat, PicturePoint, Section, ZonePolygon, require_unique
 from gridwatch.config.clips import ClipMode, ClipsConfig
+from gridwatch.config.base import Identifier, LonLat, PicturePoint, Section, ZonePolygon, require_unique
+from gridwatch.config.detectors import DEFAULT_DETECTOR, DetectorConfig, DetectorModel
 from gridwatch.config.rules import RuleConfig
 from gridwatch.config.schedule import TimeZoneName
 from gridwatch.config.services import ServicesConfig
@@ -22,6 +23,8 @@ class CheckpointConfig(Section):
     position: LonLat | None = None
     timezone: TimeZoneName | None = None
     """For schedules; None: that of the site above."""
+    detector: Identifier | None = None
+    """Of the cameras here and below that name none; None: that of the site above."""
 
 
 class BrokerPlace(Section):
@@ -189,6 +192,8 @@ class CameraConfig(Section):
     """False decodes and analyses every frame, moving or not."""
     decode: Literal["cpu", "vaapi", "cuda", "auto"] = "cpu"
     """Where to decode: `cuda` is NVDEC, `auto` the first of `cuda` and `vaapi` that works. The CPU when none does."""
+    detector: Identifier | None = None
+    """One of `detectors`, or `default`; None: that of its site."""
     events: EventsConfig = EventsConfig()
     zones: dict[Identifier, ZonePolygon] = Field(default_factory=dict)
     lines: dict[Identifier, LineConfig] = Field(default_factory=dict)
@@ -235,25 +240,6 @@ class CameraConfig(Section):
     def place(self) -> Position:
         """`position`, as a domain type."""
         return Position(lon=self.position[0], lat=self.position[1])
-
-
-class DetectorConfig(Section):
-    """Which weights, and from which score a detection counts."""
-
-    weights: Path | None = None
-    """None: the packaged model, its shape chosen by each picture's aspect."""
-    weights_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
-    """Required with `weights`."""
-    min_score: Fraction = 0.1
-    """Detections below it are dropped; those between it and a rule's `min_score` only continue a track."""
-    threads: Annotated[int, Field(ge=1, le=64)] = 1
-    """Analysis workers of one ingest process, one inference thread each."""
-
-    @model_validator(mode="after")
-    def _weights_are_pinned(self) -> Self:
-        if (self.weights is None) != (self.weights_sha256 is None):
-            raise ValueError("weights and weights_sha256 go together")
-        return self
 
 
 class UnitConfig(Section):
@@ -339,6 +325,9 @@ class Deployment(Section):
     """GeoJSON FeatureCollection; relative to the YAML file."""
     units: tuple[UnitConfig, ...] = ()
     detector: DetectorConfig = DetectorConfig()
+    """The one called `default`."""
+    detectors: dict[Identifier, DetectorModel] = Field(default_factory=dict)
+    """Others, by name."""
     health: HealthConfig = HealthConfig()
     clips: ClipsConfig = ClipsConfig()
     cases: CasesConfig = CasesConfig()
@@ -351,6 +340,26 @@ class Deployment(Section):
     def keeps_clips(self, camera: CameraConfig) -> bool:
         """Whether clips are kept of what happens on `camera`."""
         return (camera.clips or self.clips.mode) == "original"
+
+    @model_validator(mode="after")
+    def _default_is_taken(self) -> Self:
+        if DEFAULT_DETECTOR in self.detectors:
+            raise ValueError(f"the detector {DEFAULT_DETECTOR!r} is described by the section `detector`")
+        return self
+
+    def detector_name(self, camera: CameraConfig) -> str:
+        """Of the detector that looks at `camera`: its own, else that of the nearest site above that names one."""
+        path = camera.site_path
+        sites: list[CheckpointConfig] = [self.district]
+        for substation in self.district.substations:
+            if substation.id == path.substation:
+                sites = [*(one for one in substation.checkpoints if one.id == path.checkpoint), substation, *sites]
+        named = (camera.detector, *(site.detector for site in sites))
+        return next((name for name in named if name is not None), DEFAULT_DETECTOR)
+
+    def detector_called(self, name: str) -> DetectorModel:
+        """The detector of that name. Raises KeyError."""
+        return self.detector if name == DEFAULT_DETECTOR else self.detectors[name]
 
     def camera(self, camera_id: str) -> CameraConfig:
         """The camera of that id. Raises KeyError."""

@@ -4,10 +4,10 @@ from gridwatch.detectors.analysis import Analysis, CameraAnalysis
 from gridwatch.detectors.detector import Detector
 from gridwatch.detectors.errors import DetectorError, WeightsError
 from gridwatch.detectors.evidence import Snapshot
-from gridwatch.detectors.onnx_model import load_detector
+from gridwatch.detectors.loading import load_detector, load_detectors, people_detector
 from gridwatch.detectors.pool import AnalysisPool, Load
 
 __all__ = [
     "Analysis", "AnalysisPool", "CameraAnalysis", "Detector", "DetectorError", "Load", "Snapshot", "WeightsError",
-    "load_detector",
+    "load_detector", "load_detectors", "people_detector",
 ]  # fmt: skip

@@ -13,6 +13,8 @@ from gridwatch.detectors import rules
 from gridwatch.detectors.detector import Detector
 from gridwatch.detectors.evidence import EvidenceError, Snapshot, snapshot
 from gridwatch.detectors.gate import MotionGate
+from gridwatch.detectors.labels import PERSON
+from gridwatch.detectors.motion import MotionOnly, as_detections
 from gridwatch.detectors.picture_watch import PictureWatch
 from gridwatch.detectors.rules import Moment, Rule, RuleEvent
 from gridwatch.detectors.tracker import TrackerSettings, TrackerState, hold, kin_of, track
@@ -20,7 +22,6 @@ from gridwatch.domain import Box, Detection, Frame, Incident, Phase, Position, T
 
 log = structlog.get_logger(__name__)
 
-_PERSON: Final = "person"
 _OUTAGE_SECONDS: Final = 60.0
 """Open incidents outlive a connection for this long; after more, what is seen then is another incident."""
 _CUT_SECONDS: Final = 2.0
@@ -65,26 +66,30 @@ class CameraAnalysis:
         detector: Detector,
         position_at: Callable[[datetime], Position] | None = None,
         health: HealthConfig | None = None,
+        people: Detector | None = None,
     ) -> None:
         """`camera` is checked: its rules name zones and lines that it has.
 
         `position_at` tells where a moving camera was; called once an incident, for `occurred_at`, in `analyse`.
-        `health` says when a picture's own state is an incident, gate open or not; None: never.
+        `health` says when a picture's own state is an incident, gate open or not; None: never. `people` finds whose
+        heads to blur in evidence, when `detector` does not know persons; None: `detector` does.
         """
         self._camera = camera
         self._detector = detector
+        self._people_detector = people or detector
         self._position_at = position_at or (lambda _: camera.place)
         self._places: dict[UUID, Position] = {}
         """Where each open incident occurred."""
         self._picture = None if health is None else PictureWatch(camera, health, self._position_at)
         self._unsaid: tuple[Incident, ...] = ()
         """About the picture; kept until said, even when the detector fails on the frame."""
-        self._gate = MotionGate((*camera.privacy, *camera.ignore)) if camera.gate else None
+        self._sees_motion = isinstance(detector, MotionOnly)
+        self._gate = MotionGate((*camera.privacy, *camera.ignore)) if camera.gate or self._sees_motion else None
         self._privacy = [rules.Zone(zone) for zone in camera.privacy]
         self._ignore = [rules.Zone(zone) for zone in camera.ignore]
         self._kinds = {rule.id: rule for rule in camera.rules}
         # Persons are always tracked: a track knows where a head is in the picture in which the detector missed it.
-        self._watched = {kin_of(label) for rule in camera.rules for label in (*rule.classes, _PERSON)}
+        self._watched = {kin_of(label) for rule in camera.rules for label in (*rule.classes, PERSON)}
         self._interval = 1.0 / camera.analysis_fps
         self._settings = TrackerSettings()
         self._tracker = TrackerState()
@@ -214,8 +219,10 @@ class CameraAnalysis:
                 frame.image, moment.pts,
                 tracked=self._tracker.is_tracking(self._settings), unsettled=self._tracker.is_unsettled(self._settings),
             )  # fmt: skip
-            if not reason.is_open:
+            if self._camera.gate and not reason.is_open:
                 return None
+            if self._sees_motion:
+                return as_detections(self._gate.moving())
         return self._detector.detect([frame.image])[0]
 
     def _usable(self, seen: Sequence[Detection]) -> list[Detection]:
@@ -268,8 +275,8 @@ class CameraAnalysis:
 
     def _people(self, frame: Frame, seen: tuple[Detection, ...] | None, tracks: Iterable[Track]) -> list[Box]:
         """Everybody to mask: whatever may be a person in this frame, and persons tracked but missed in it."""
-        if seen is None:
+        if seen is None or self._people_detector is not self._detector:
             # Raised while the gate was closed: a head is masked where it is now, not where it was.
-            seen = self._detector.detect([frame.image])[0]
-        boxes = [one.box for one in seen if one.label == _PERSON]
-        return boxes + [one.box for one in tracks if one.label == _PERSON]
+            seen = self._people_detector.detect([frame.image])[0]
+        boxes = [one.box for one in seen if one.label == PERSON]
+        return boxes + [one.box for one in tracks if one.label == PERSON]

@@ -17,3 +17,10 @@ class LabelsError(WeightsError):
 
 class IdentityModelRefused(LabelsError):  # noqa: N818 -- refusing is no fault: it is what gridwatch promises
     """The model names a class that says who somebody is or whose vehicle it is. No setting permits it."""
+
+
+def short(error: Exception) -> str:
+    """What a runtime says of a model can be pages long: of those, the line that is no mere place in its source."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    said = [line for line in lines if not line.startswith(("Exception from ", "Check "))]
+    return " ".join([*said, *lines][:1])

@@ -20,10 +20,15 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from gridwatch.domain import Image
+from gridwatch.domain import Box, Image
 
 _WIDTH: Final = 320
 """Pixels the picture is judged at: a person whom the detector finds at 416 pixels is still 15 high."""
+
+_JOIN: Final = np.ones((7, 7), np.uint8)
+"""Parts of one patch: legs and head of a person whose coat is as grey as the road are 6 pixels apart."""
+_LEAST_PATCH: Final = 100
+"""Pixels of a patch, joined: a speck of 4x4."""
 
 
 class GateReason(StrEnum):
@@ -75,6 +80,7 @@ class MotionGate:
     def reset(self) -> None:
         """Forget everything: the next picture is the first."""
         self._average: npt.NDArray[np.float32] | None = None
+        self._differs: npt.NDArray[np.uint8] | None = None
         self._updated = 0.0
         self._moved = float("-inf")
         self._tracked = float("-inf")
@@ -115,9 +121,26 @@ class MotionGate:
             self._moved = pts
         if reason in (GateReason.FIRST, GateReason.GLOBAL):
             self._average = small.astype(np.float32)
+            self._differs = None
         if reason.is_open:
             self._looked = pts
         return reason
+
+    def moving(self) -> list[Box]:
+        """A box for each patch of the latest picture that differs; none where most of it did."""
+        if self._differs is None:
+            return []
+        joined = cv2.dilate(self._differs, _JOIN)
+        _, _, patches, _ = cv2.connectedComponentsWithStats(joined)
+        height, width = joined.shape
+        return [
+            Box(
+                x1=_shrunk(x, 0) / width, y1=_shrunk(y, 0) / height,
+                x2=_shrunk(x + w, width) / width, y2=_shrunk(y + h, height) / height,
+            )
+            for x, y, w, h, area in patches[1:].tolist()
+            if area >= _LEAST_PATCH
+        ]  # fmt: skip
 
     def _shrink(self, image: Image) -> npt.NDArray[np.uint8]:
         height = max(1, round(image.shape[0] * _WIDTH / image.shape[1]))
@@ -140,8 +163,16 @@ class MotionGate:
         if self._mask is not None:
             differs = cv2.bitwise_and(differs, self._mask)
             watched = max(1, cv2.countNonZero(self._mask))
+        self._differs = np.asarray(differs, np.uint8)
         cv2.accumulateWeighted(small, average, 1.0 - float(np.exp(-elapsed / self._settings.settle_seconds)))
         return cv2.countNonZero(differs) / watched
+
+
+def _shrunk(side: int, edge: int) -> int:
+    """A patch's side before it was joined to others, which moved it outwards but not over the picture's `edge`."""
+    if side == edge:
+        return side
+    return side - _JOIN.shape[0] // 2 if edge else side + _JOIN.shape[0] // 2
 
 
 def _watched(privacy: Sequence[Sequence[tuple[float, float]]], shape: tuple[int, ...]) -> npt.NDArray[np.uint8] | None:

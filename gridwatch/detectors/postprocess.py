@@ -87,3 +87,15 @@ def to_detections(output: Tensor, box: Letterbox, labels: tuple[str, ...], min_s
         )
         for i in sorted(kept)
     )
+
+
+def unpacked(rows: Tensor, classes: int) -> Tensor:
+    """Boxes as a network gives them after its own suppression, in the form that `to_detections` takes.
+
+    `rows` is (boxes, 6): left, top, right, bottom in input pixels, score, class; unused ones have score 0.
+    """
+    near, far = rows[:, :2].T, rows[:, 2:4].T
+    anchors = np.zeros((4 + classes, len(rows)), np.float32)
+    anchors[:2], anchors[2:4] = (near + far) / 2, far - near
+    anchors[4 + rows[:, 5].astype(int).clip(0, classes - 1), np.arange(len(rows))] = rows[:, 4]
+    return anchors

@@ -5,6 +5,7 @@ bytes that were hashed are the bytes that run.
 """
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -70,11 +71,16 @@ def read_manifest(folder: Path) -> tuple[Manifest, str]:
 
 def read_verified(path: Path, sha256: str, remedy: str) -> bytes:
     """The bytes of a weights file. Raises WeightsError, ending in `remedy`, when missing or not of that SHA-256."""
-    data = _read(path, remedy)
-    found = hashlib.sha256(data).hexdigest()
+    return read_all_verified((path,), sha256, remedy)[0]
+
+
+def read_all_verified(paths: Sequence[Path], sha256: str, remedy: str) -> list[bytes]:
+    """Like `read_verified` for a model in several files; the hash is of one after the other."""
+    files = [_read(path, remedy) for path in paths]
+    found = hashlib.sha256(b"".join(files)).hexdigest()
     if found != sha256:
-        raise WeightsError(f"weights file {path} has changed: expected SHA-256 {sha256}, found {found}; {remedy}")
-    return data
+        raise WeightsError(f"weights file {paths[0]} has changed: expected SHA-256 {sha256}, found {found}; {remedy}")
+    return files
 
 
 def _read(path: Path, remedy: str) -> bytes:

@@ -16,14 +16,15 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import cv2
 import numpy as np
 import typer
 
-from gridwatch.config.model import DetectorConfig
-from gridwatch.detectors.onnx_model import load_detector
+from gridwatch.config.detectors import DetectorModel
+from gridwatch.detectors.loading import load_detector
+from gridwatch.detectors.openvino_engine import has_openvino
 from gridwatch.detectors.weights import PACKAGED_WEIGHTS, read_manifest
 from gridwatch.domain import Box, Detection
 
@@ -96,10 +97,13 @@ def _share(pairs: Sequence[tuple[Detection, Detection | None]]) -> float:
     return sum(other is not None for _, other in pairs) / len(pairs) if pairs else 1.0
 
 
-def see(weights: Path, pictures: Iterable[Path]) -> dict[str, tuple[Detection, ...]]:
+Runtime = Literal["onnxruntime", "openvino"]
+
+
+def see(weights: Path, pictures: Iterable[Path], runtime: Runtime = "onnxruntime") -> dict[str, tuple[Detection, ...]]:
     """What the model in that file finds in the pictures, from score `WEAK` on."""
     sha256 = hashlib.sha256(weights.read_bytes()).hexdigest()
-    detector = load_detector(DetectorConfig(weights=weights, weights_sha256=sha256, min_score=WEAK))
+    detector = load_detector(DetectorModel(weights=weights, weights_sha256=sha256, min_score=WEAK, runtime=runtime))
     seen = {}
     for picture in pictures:
         image = cv2.imread(str(picture))
@@ -146,9 +150,9 @@ def _row(one: Detection) -> list[object]:
     return [one.label, round(one.score, 5), box]
 
 
-def check(input_size: str, weights: Path) -> Agreement:
+def check(input_size: str, weights: Path, runtime: Runtime = "onnxruntime") -> Agreement:
     """The agreement of a file with the golden detections of its input size."""
-    return compare(read_golden(input_size), see(weights, fixed_pictures()))
+    return compare(read_golden(input_size), see(weights, fixed_pictures(), runtime))
 
 
 def main(
@@ -166,9 +170,10 @@ def main(
         write_golden(files)
         typer.echo(f"wrote {GOLDEN}")
         return
-    agreements = {size: check(size, file) for size, file in files.items()}
-    for size, agreement in agreements.items():
-        typer.echo(f"{size}: {'agrees' if agreement.holds else 'DISAGREES'}: {agreement}")
+    runtimes: list[Runtime] = ["onnxruntime", "openvino"] if has_openvino() else ["onnxruntime"]
+    agreements = {(size, runtime): check(size, file, runtime) for size, file in files.items() for runtime in runtimes}
+    for (size, runtime), agreement in agreements.items():
+        typer.echo(f"{size} {runtime}: {'agrees' if agreement.holds else 'DISAGREES'}: {agreement}")
     if not all(agreement.holds for agreement in agreements.values()):
         raise typer.Exit(1)
 

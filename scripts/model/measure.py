@@ -15,7 +15,10 @@ import numpy as np
 import typer
 
 from gridwatch.config.model import DetectorConfig
-from gridwatch.detectors.onnx_model import OnnxNetwork, load_detector, open_network
+from gridwatch.detectors.loading import load_detector
+from gridwatch.detectors.network import Engine, Network, open_network
+from gridwatch.detectors.onnxruntime_engine import open_onnxruntime
+from gridwatch.detectors.openvino_engine import has_openvino, open_openvino
 from gridwatch.detectors.postprocess import Letterbox, to_detections, to_tensor
 from gridwatch.domain import Image
 from scripts.model.agree import PICTURES, packaged_files
@@ -34,21 +37,21 @@ def _milliseconds(step: Callable[[], object]) -> float:
     return (time.perf_counter() - start) * 1000
 
 
-def _steps(network: OnnxNetwork, image: Image) -> dict[str, Callable[[], object]]:
+def _steps(engine: Engine, network: Network, image: Image) -> dict[str, Callable[[], object]]:
     box = Letterbox.fit((image.shape[0], image.shape[1]), network.size)
     tensor = to_tensor(image, box)
-    output = network.run(tensor)
+    output = engine.infer(tensor)[0]
     return {
         "letterbox": lambda: to_tensor(image, box),
-        "inference": lambda: network.run(tensor),
+        "inference": lambda: engine.infer(tensor),
         "boxes": lambda: to_detections(output, box, network.labels, _MIN_SCORE),
-        "whole": lambda: network.detect(image, _MIN_SCORE),
+        "whole": lambda: network.detect([image], _MIN_SCORE),
     }
 
 
 def _pictures_per_second(image: Image, threads: int, seconds: float = 3.0) -> float:
     """Of one detector shared by that many threads, as the workers of an ingest process share it."""
-    detector = load_detector(DetectorConfig())
+    detector = load_detector(DetectorConfig(), workers=threads)
     detector.detect([image])
     end = time.perf_counter() + seconds
     counts = [0] * threads
@@ -73,9 +76,15 @@ def main(
     """Print median and fastest of each step, and the throughput of one and of two threads."""
     cv2.setNumThreads(1)
     for file in files or packaged_files().values():
-        network = open_network(file.read_bytes(), file.name)
-        image = _picture((1080, 1920) if network.size[0] < network.size[1] else (576, 768))
-        steps = _steps(network, image)
+        data = file.read_bytes()
+        engines: dict[str, Engine] = {"onnxruntime": open_onnxruntime(data, file.name)}
+        if has_openvino():
+            engines["OpenVINO"] = open_openvino(data, file.name, workers=1)
+        steps = {}
+        for runtime, engine in engines.items():
+            network = open_network(engine, file.name)
+            image = _picture((1080, 1920) if network.size[0] < network.size[1] else (576, 768))
+            steps |= {f"{name}, {runtime}": step for name, step in _steps(engine, network, image).items()}
         times = [{name: _milliseconds(step) for name, step in steps.items()} for _ in range(rounds)]
         for name in steps:
             column = [row[name] for row in times]

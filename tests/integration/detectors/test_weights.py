@@ -10,7 +10,7 @@ import pytest
 
 from gridwatch.config.model import DetectorConfig
 from gridwatch.detectors.errors import WeightsError
-from gridwatch.detectors.onnx_model import load_detector
+from gridwatch.detectors.loading import load_detector
 from gridwatch.detectors.weights import PACKAGED_WEIGHTS, read_manifest
 from gridwatch.domain import UsageError
 

@@ -5,12 +5,13 @@ from dataclasses import replace
 import pytest
 
 from gridwatch.domain import Box, Detection
-from scripts.model.agree import Seen, check, compare, fixed_pictures, packaged_files, read_golden
+from scripts.model.agree import Runtime, Seen, check, compare, fixed_pictures, packaged_files, read_golden
 
 
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
 @pytest.mark.parametrize("size", ["416x416", "256x416"])
-def test_the_packaged_int8_model_agrees_with_fp32(size: str) -> None:
-    agreement = check(size, packaged_files()[size])
+def test_the_packaged_int8_model_agrees_with_fp32(size: str, runtime: Runtime) -> None:
+    agreement = check(size, packaged_files()[size], runtime)
     assert agreement.holds, str(agreement)
     assert agreement.strong >= 80
 
