@@ -165,7 +165,7 @@ class CameraAnalysis:
             else:
                 self._open.add(one.id)
         is_tracking = self._tracker.is_tracking(self._settings)
-        return self._gate is not None and self._gate.is_idle and not is_tracking and not self._open
+        return self._camera.gate and self._gate is not None and self._gate.is_idle and not is_tracking and not self._open
 
     def _finish_rules(self) -> tuple[Incident, ...]:
         if self._moment is None:
