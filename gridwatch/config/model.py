@@ -6,8 +6,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from gridwatch.config.clips import ClipMode, ClipsConfig
 from gridwatch.config.base import Identifier, LonLat, PicturePoint, Section, ZonePolygon, require_unique
+from gridwatch.config.clips import ClipMode, ClipsConfig
 from gridwatch.config.detectors import DEFAULT_DETECTOR, DetectorConfig, DetectorModel
 from gridwatch.config.rules import RuleConfig
 from gridwatch.config.schedule import TimeZoneName
