@@ -1,36 +1,29 @@
 """What kind of proof an RTSP server wants of a password, asked without giving one.
 
 FFmpeg proves passwords by Basic and by Digest with MD5 only, and of several Digest challenges it takes the last
-(libavformat/httpauth.c of FFmpeg 8.1). A camera set to anything stronger refuses a right password; the user should be
-told that, and not that the password is wrong.
+(libavformat/httpauth.c of FFmpeg 8.1). What it cannot give is given by `relay`, or the user is told, and not that the
+password is wrong.
 """
 
-import re
 import socket
 import ssl
 from contextlib import ExitStack
 
+from gridwatch.ingest.digest import Challenge, read_challenges
 from gridwatch.ingest.urls import origin
 
 ASK_SECONDS = 2.0
 """Limit of connecting, and of each wait for more of the answer."""
 _MAX_ANSWER = 16 * 1024
-_CHALLENGE = re.compile(rb"^www-authenticate:\s*digest\s(.*)$", re.IGNORECASE | re.MULTILINE)
-_ALGORITHM = re.compile(rb'algorithm\s*=\s*"?([\w-]{1,32})', re.IGNORECASE)
-_KNOWN = frozenset({"MD5", "MD5-SESS"})
 
 
-def unknown_digest(url: str) -> str | None:
-    """The Digest algorithm that FFmpeg would be asked for at `url`, which has no user information, and does not know.
+def asked_digest(url: str) -> Challenge | None:
+    """The Digest challenge that FFmpeg would try to meet at `url`, which has no user information.
 
-    None when it knows it, when none is asked for, or when the server does not say.
+    None when none is asked for, or when the server does not say.
     """
-    challenges = _CHALLENGE.findall(_refusal(url))
-    if not challenges:
-        return None
-    algorithm = _ALGORITHM.search(challenges[-1])
-    name = algorithm[1].decode("ascii", "replace").upper() if algorithm else "MD5"
-    return None if name in _KNOWN else name
+    challenges = read_challenges(_refusal(url))
+    return challenges[-1] if challenges else None
 
 
 def _refusal(url: str) -> bytes:

@@ -1,17 +1,22 @@
 """Opens RTSP streams with PyAV and turns its errors into ours, without the URL they carry."""
 
 import errno
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 import av
+import structlog
 from av.codec.hwaccel import HWAccel
 
-from gridwatch.ingest.challenge import unknown_digest
+from gridwatch.ingest.challenge import asked_digest
 from gridwatch.ingest.decoding import VideoPacket
 from gridwatch.ingest.errors import CameraRefused, CameraUnreachable, IngestError, NoVideo, StreamEnded, StreamStalled
+from gridwatch.ingest.relay import Relay
 from gridwatch.ingest.urls import Credentials, endpoint, with_credentials
+
+log = structlog.get_logger(__name__)
 
 Transport: TypeAlias = Literal["auto", "tcp", "udp"]
 """`auto` is TCP, and UDP from a camera that refuses TCP."""
@@ -22,6 +27,7 @@ _NOT_THAT_WAY = errno.EPROTONOSUPPORT
 OPEN_SECONDS = 5.0
 """Limit of each of the two steps of opening: the RTSP dialogue, and probing."""
 
+_FFMPEG_PROVES = frozenset({"MD5", "MD5-SESS"})
 _FAST = {"probesize": "32"}
 """First frame in 0.1 s instead of 1.9 s; the decoder finds what the SDP lacks in the first keyframe."""
 _COMMON = {"allowed_media_types": "video"}
@@ -34,6 +40,7 @@ _TRANSPORTS: Mapping[Transport, dict[str, str]] = {
 }
 
 
+@contextmanager
 def open_stream(
     camera: str,
     url: str,
@@ -42,29 +49,65 @@ def open_stream(
     read_seconds: float,
     tls_ca: Path | None = None,
     hwaccel: HWAccel | None = None,
-) -> av.container.InputContainer:
-    """Connect to `url`, which has no user information, and play. Blocks up to 4 x OPEN_SECONDS; the caller closes.
+) -> Iterator[av.container.InputContainer]:
+    """Connect to `url`, which has no user information, and play until the context ends. Blocks up to 8 x OPEN_SECONDS.
 
     `read_seconds` is how long a later read may wait. It is no less than what counts as a stall: a read broken off in
     the middle of a packet that the network was merely slow to bring loses FFmpeg's place in the connection. With
     `tls_ca`, an rtsps camera must show a certificate signed by one in that PEM file, and for its host; without, any is
-    taken, since cameras sign their own. `hwaccel` is as `hardware.accelerator` gives it.
+    taken, since cameras sign their own. `hwaccel` is as `hardware.accelerator` gives it. Digest with SHA-256 goes
+    through a relay, and over TCP whatever `transport` says.
     Raises CameraRefused, CameraUnreachable or NoVideo.
     """
-    secret_url = with_credentials(url, credentials)
     limits = (OPEN_SECONDS, read_seconds)
     options = {**_COMMON, **_TRANSPORTS[transport], **tls_options(tls_ca)}
-    try:
-        container = av.open(secret_url, options={**options, **_FAST}, timeout=limits, hwaccel=hwaccel)
+    with ExitStack() as stack:
+        try:
+            container = _connect(lambda: with_credentials(url, credentials), options, limits, hwaccel)
+        except av.error.HTTPUnauthorizedError as error:
+            without_url(error)
+            proof = _proof_for_relay(camera, url, credentials)
+            if transport == "udp":
+                log.warning("rtsp_over_tcp", camera=camera, reason="Digest with SHA-256 is not given over UDP")
+
+            def relay_url() -> str:
+                return stack.enter_context(Relay(camera, url, proof, limits, tls_ca)).url
+
+            container = _connect_relayed(camera, url, relay_url, limits, hwaccel)
+        except av.FFmpegError as error:
+            raise _why_not(camera, url, error) from without_url(error)
+        stack.enter_context(container)
         if not _has_video(container):
-            container.close()
-            container = av.open(secret_url, options=options, timeout=limits, hwaccel=hwaccel)
-    except av.FFmpegError as error:
-        raise _why_not(camera, url, error) from without_url(error)
+            raise NoVideo(camera, f"{endpoint(url)} offers no video we can decode", "set it to H.264 or H.265")
+        yield container
+
+
+def _connect(
+    make_url: Callable[[], str], options: dict[str, str], limits: tuple[float, float], hwaccel: HWAccel | None
+) -> av.container.InputContainer:
+    """Open by the first URL, fast; by another, slowly, when its pictures cannot be told so. Raises av.FFmpegError."""
+    container = av.open(make_url(), options={**options, **_FAST}, timeout=limits, hwaccel=hwaccel)
     if not _has_video(container):
         container.close()
-        raise NoVideo(camera, f"{endpoint(url)} offers no video we can decode", "set it to H.264 or H.265")
+        container = av.open(make_url(), options=options, timeout=limits, hwaccel=hwaccel)
     return container
+
+
+def _connect_relayed(
+    camera: str, url: str, relay_url: Callable[[], str], limits: tuple[float, float], hwaccel: HWAccel | None
+) -> av.container.InputContainer:
+    """The same by relays. Raises what `open_stream` raises."""
+    where = endpoint(url)
+    try:
+        return _connect(relay_url, {**_COMMON, **_TRANSPORTS["tcp"]}, limits, hwaccel)
+    except av.FFmpegError as error:
+        if error.errno == _NOT_THAT_WAY:
+            problem = f"{where} gives no stream over TCP, and Digest with SHA-256 is not given over UDP"
+            raise NoVideo(camera, problem, "allow TCP, or Digest with MD5") from without_url(error)
+        raise _why_not(camera, url, error) from without_url(error)
+    except OSError as error:
+        problem = f"cannot connect to {where} ({error.strerror or type(error).__name__})"
+        raise CameraUnreachable(camera, problem, "check its address, network and certificate") from error
 
 
 def tls_options(tls_ca: Path | None) -> dict[str, str]:
@@ -126,13 +169,18 @@ def _why_not(camera: str, url: str, error: av.FFmpegError) -> IngestError:
 
 
 def _refused(camera: str, url: str) -> CameraRefused:
-    where, digest = endpoint(url), unknown_digest(url)
-    if digest is None:
-        return CameraRefused(camera, f"{where} refused the user name or password", "correct them")
-    return CameraRefused(
-        camera, f"{where} wants Digest with {digest}, which cannot be given over RTSP",
-        "allow Digest with MD5 in the camera's security settings",
-    )  # fmt: skip
+    return CameraRefused(camera, f"{endpoint(url)} refused the user name or password", "correct them")
+
+
+def _proof_for_relay(camera: str, url: str, credentials: Credentials | None) -> Credentials:
+    """What a relay proves where FFmpeg was refused for want of SHA-256. Raises CameraRefused where it was not."""
+    asked = asked_digest(url)
+    if credentials is None or asked is None or asked.algorithm in _FFMPEG_PROVES:
+        raise _refused(camera, url)
+    if not asked.provable:
+        problem = f"{endpoint(url)} wants Digest with {asked.algorithm}, which cannot be given over RTSP"
+        raise CameraRefused(camera, problem, "allow Digest with SHA-256 or MD5 in the camera's security settings")
+    return credentials
 
 
 def without_url(error: av.FFmpegError) -> av.FFmpegError:

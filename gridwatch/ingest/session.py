@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -83,7 +84,7 @@ class Session:
         with self._open(target) as container:
             self._pull(container, target.clock_offset_seconds)
 
-    def _open(self, target: _Target) -> av.container.InputContainer:
+    def _open(self, target: _Target) -> AbstractContextManager[av.container.InputContainer]:
         camera, source = self._camera.id, self._camera.source
         if source.mjpeg is not None:
             return open_mjpeg(camera, target.url, target.credentials, self._stall_seconds, source.tls_ca)

@@ -29,6 +29,14 @@ class OnvifStyle(StrEnum):
     BOTH = "both"  # Media1 and Media2; asks for HTTP Digest, takes a token too, but not both in one request
 
 
+class RtspDigest(StrEnum):
+    """How a virtual camera wants its password proved in RTSP."""
+
+    MD5 = "MD5"  # and no qop (RFC 2069), as nearly all do
+    SHA_256 = "SHA-256"  # with qop=auth (RFC 7616)
+    SHA_256_SESS = "SHA-256-sess"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class VirtualCamera:
     """One virtual camera: a recorded file, who may watch it, and how wrong its clock is."""
@@ -44,6 +52,9 @@ class VirtualCamera:
     start_seconds: float = 0.0
     """Every client's playback begins at the last key picture at or before this time of the clip."""
     onvif_style: OnvifStyle = OnvifStyle.CLASSIC
+    rtsp_digest: RtspDigest = RtspDigest.MD5
+    nonce_uses: int | None = None
+    """After so many proofs in RTSP a nonce is stale; None: never. Of no effect with MD5."""
     has_events: bool = True
     """False: it has no event service."""
     told_host: str | None = None

@@ -5,11 +5,12 @@ import binascii
 import hashlib
 import hmac
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from urllib.request import parse_http_list, parse_keqv_list
 
-from gridwatch.rig.camera import Channel, Fault
+from gridwatch.rig.camera import Channel, Fault, RtspDigest
 
 TOKEN_LIFETIME = timedelta(seconds=10)
 """How far a token's time may be from the camera's clock; real cameras allow 5 to 60 s."""
@@ -17,18 +18,24 @@ _REALM = "gridwatch rig"
 
 
 class DigestChallenge:
-    """HTTP Digest with MD5 and no qop (RFC 2069), as RTSP cameras speak it; one nonce per connection."""
+    """HTTP Digest of one RTSP connection: one nonce, and a new one when that is stale."""
 
     def __init__(self) -> None:
         self._nonce = secrets.token_hex(16)
+        self._uses = 0
+        self._stale = False
 
-    @property
-    def header(self) -> str:
+    def header(self, channel: Channel) -> str:
         """The value of `WWW-Authenticate`."""
-        return f'Digest realm="{_REALM}", nonce="{self._nonce}"'
+        challenge = f'Digest realm="{_REALM}", nonce="{self._nonce}"'
+        if channel.camera.rtsp_digest is RtspDigest.MD5:
+            return challenge
+        stale = ", stale=true" if self._stale else ""
+        return f'{challenge}, algorithm={channel.camera.rtsp_digest}, qop="auth", opaque="rig \\"1\\""{stale}'
 
     def proves(self, channel: Channel, method: str, authorization: str) -> bool:
         """Whether the value of `Authorization` proves the camera's password; False for anything malformed."""
+        self._stale = False
         camera = channel.camera
         if channel.fault is Fault.REFUSE:
             return False
@@ -41,10 +48,35 @@ class DigestChallenge:
             given = parse_keqv_list(parse_http_list(rest))
         except (ValueError, IndexError):
             return False
-        secret = _md5(f"{camera.username}:{_REALM}:{camera.password}")
-        expected = _md5(f"{secret}:{self._nonce}:{_md5(method + ':' + given.get('uri', ''))}")
+        wanted = self._by_md5 if camera.rtsp_digest is RtspDigest.MD5 else self._by_sha256
         response = given.get("response", "")
-        return given.get("username") == camera.username and hmac.compare_digest(response.encode(), expected.encode())
+        right = hmac.compare_digest(response.encode(), wanted(channel, method, given).encode())
+        return right and given.get("username") == camera.username and self._is_fresh(channel, given)
+
+    def _by_md5(self, channel: Channel, method: str, given: Mapping[str, str]) -> str:
+        secret = _md5(f"{channel.camera.username}:{_REALM}:{channel.camera.password}")
+        return _md5(f"{secret}:{self._nonce}:{_md5(method + ':' + given.get('uri', ''))}")
+
+    def _by_sha256(self, channel: Channel, method: str, given: Mapping[str, str]) -> str:
+        """RFC 7616, 3.4.1."""
+        camera, cnonce = channel.camera, given.get("cnonce", "")
+        secret = _sha256(f"{camera.username}:{_REALM}:{camera.password}")
+        if camera.rtsp_digest is RtspDigest.SHA_256_SESS:
+            secret = _sha256(f"{secret}:{self._nonce}:{cnonce}")
+        request = _sha256(f"{method}:{given.get('uri', '')}")
+        return _sha256(f"{secret}:{self._nonce}:{given.get('nc', '')}:{cnonce}:auth:{request}")
+
+    def _is_fresh(self, channel: Channel, given: Mapping[str, str]) -> bool:
+        """Whether a right proof counts: its nonce may be used up, or its count be one that was there before."""
+        if channel.camera.rtsp_digest is RtspDigest.MD5:
+            return True
+        if given.get("nc") != f"{self._uses + 1:08x}" or given.get("opaque") != 'rig "1"':
+            return False
+        if self._uses == channel.camera.nonce_uses:
+            self._nonce, self._uses, self._stale = secrets.token_hex(16), 0, True
+            return False
+        self._uses += 1
+        return True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,3 +110,7 @@ class UsernameToken:
 
 def _md5(text: str) -> str:
     return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -17,8 +17,6 @@ from gridwatch.rig.wire import MAX_HEAD_BYTES, MessageError, Request, Response, 
 
 log = structlog.get_logger(__name__)
 
-SESSION_SECONDS = 60
-"""Announced to clients, which send something at least this often; half as long again is forgiven."""
 _REASONS = {
     200: "OK", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found", 454: "Session Not Found",
     455: "Method Not Valid in This State", 461: "Unsupported Transport", 501: "Not Implemented",
@@ -33,6 +31,8 @@ class RtspLimits:
 
     clients: int = 256
     """Connections at a time; more are closed at once and counted."""
+    session_seconds: int = 60
+    """Announced to clients, which make a request that is not refused so often; half as long again is forgiven."""
     waiting_bytes: int = 4 * 1024 * 1024
     """Bytes that may wait for one client over TCP; over it the client is dropped and counted."""
 
@@ -113,6 +113,8 @@ class _Connection:
         self._challenge = DigestChallenge()
         self._session = secrets.token_hex(8)
         self._channel: Channel | None = None
+        self._heard_at = server.clock.monotonic()
+        """When the latest request came that was not refused."""
         self._sink: Sink | None = None
         self._playback: Playback | None = None
         self._playing: asyncio.Task[None] | None = None
@@ -132,7 +134,7 @@ class _Connection:
         """Answer until the client leaves, times out or is cut."""
         self._writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
-            while (request := await read_request(self._reader, SESSION_SECONDS * 1.5)) is not None:
+            while (request := await read_request(self._reader, self._patience())) is not None:
                 if not self._answer(request):
                     break
                 await self._writer.drain()
@@ -143,6 +145,11 @@ class _Connection:
             log.debug("rtsp_client_lost", camera=self.camera_id, reason=str(error))
         finally:
             await self._stop()
+
+    def _patience(self) -> float:
+        """Seconds that the client still has."""
+        limit = self._server.limits.session_seconds * 1.5
+        return max(0.0, self._heard_at + limit - self._server.clock.monotonic())
 
     async def _stop(self) -> None:
         if self._playing is not None:
@@ -181,7 +188,8 @@ class _Connection:
         if not self._challenge.proves(channel, request.method, request.headers.get("authorization", "")):
             if "authorization" in request.headers:
                 log.info("rtsp_credentials_refused", camera=channel.camera.id)
-            return _response(401, **{"WWW-Authenticate": self._challenge.header})
+            return _response(401, **{"WWW-Authenticate": self._challenge.header(channel)})
+        self._heard_at = self._server.clock.monotonic()
         handler = self._handlers().get(request.method)
         return _response(501, Public=_PUBLIC) if handler is None else handler(request, channel)
 
@@ -213,7 +221,8 @@ class _Connection:
         for offer in request.headers.get("transport", "").split(","):
             transport = self._take(offer.strip())
             if transport is not None:
-                return _response(200, Transport=transport, Session=f"{self._session};timeout={SESSION_SECONDS}")
+                session = f"{self._session};timeout={self._server.limits.session_seconds}"
+                return _response(200, Transport=transport, Session=session)
         return _response(461)
 
     def _take(self, offer: str) -> str | None:

@@ -47,11 +47,11 @@ class Response:
 async def read_request(reader: asyncio.StreamReader, idle_seconds: float) -> Request | None:
     """The next request, or None when the peer closed between two.
 
-    Interleaved RTP/RTCP from an RTSP client (RFC 2326, 10.12) is skipped, but counts as a sign of life.
+    Interleaved RTP/RTCP from an RTSP client (RFC 2326, 10.12) is skipped, and is no sign of life.
     Raises MessageError, TimeoutError when nothing whole came in `idle_seconds`, and ConnectionError.
     """
-    while True:
-        async with asyncio.timeout(idle_seconds):
+    async with asyncio.timeout(idle_seconds):
+        while True:
             first = await reader.read(1)
             if first == b"":
                 return None

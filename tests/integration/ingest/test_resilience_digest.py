@@ -1,4 +1,4 @@
-"""Cameras that want a proof of the password that FFmpeg cannot give."""
+"""Cameras that want a proof of the password that neither FFmpeg nor the relay can give, and those that refuse one."""
 
 import socket
 import threading
@@ -10,12 +10,13 @@ import pytest
 from gridwatch.config.model import CameraSource
 from gridwatch.domain import CameraState
 from gridwatch.ingest import CameraRefused
-from gridwatch.ingest.challenge import unknown_digest
+from gridwatch.ingest.challenge import asked_digest
 from tests.integration.ingest.harness import camera_config, everything_it_says, run_to_error
 
 MD5 = 'WWW-Authenticate: Digest realm="cam", nonce="abc", algorithm=MD5'
 PLAIN = 'WWW-Authenticate: Digest realm="cam", nonce="abc"'
 SHA256 = 'WWW-Authenticate: Digest realm="cam", nonce="abc", algorithm="SHA-256", qop="auth"'
+SHA512 = 'WWW-Authenticate: Digest realm="cam", nonce="abc", algorithm="SHA-512-256", qop="auth"'
 BASIC = 'WWW-Authenticate: Basic realm="cam"'
 
 
@@ -58,19 +59,21 @@ def refusing(request: pytest.FixtureRequest) -> Iterator[Refusing]:
     server.close()
 
 
-@pytest.mark.parametrize("refusing", [[SHA256], [MD5, SHA256], [BASIC, SHA256]], indirect=True)
+@pytest.mark.parametrize("refusing", [[SHA512], [MD5, SHA512], [BASIC, SHA512]], indirect=True)
 def test_a_digest_that_cannot_be_given_is_named_and_not_called_a_wrong_password(refusing: Refusing) -> None:
     source = CameraSource(rtsp=f"rtsp://operator:s3cr3t@127.0.0.1:{refusing.port}/live")
     error = run_to_error(camera_config(source))
     assert type(error) is CameraRefused
     assert error.state is CameraState.REFUSED
-    assert "Digest with SHA-256" in str(error)
-    assert "MD5" in str(error)
+    assert "wants Digest with SHA-512-256" in str(error)
+    assert "SHA-256 or MD5" in str(error)
     assert "s3cr3t" not in everything_it_says(error)
     assert "s3cr3t" not in "".join(refusing.told)
 
 
-@pytest.mark.parametrize("refusing", [[MD5], [PLAIN], [SHA256, MD5], [BASIC], []], indirect=True)
+@pytest.mark.parametrize(
+    "refusing", [[MD5], [PLAIN], [SHA256, MD5], [MD5, SHA256], [SHA256], [BASIC], []], indirect=True
+)
 def test_any_other_refusal_is_one_of_the_password(refusing: Refusing) -> None:
     source = CameraSource(rtsp=f"rtsp://operator:s3cr3t@127.0.0.1:{refusing.port}/live")
     error = run_to_error(camera_config(source))
@@ -78,9 +81,11 @@ def test_any_other_refusal_is_one_of_the_password(refusing: Refusing) -> None:
     assert "refused the user name or password" in str(error)
 
 
-@pytest.mark.parametrize("refusing", [[SHA256]], indirect=True)
+@pytest.mark.parametrize("refusing", [[MD5, SHA256]], indirect=True)
 def test_asking_gives_up_in_time_and_takes_no_for_an_answer(refusing: Refusing) -> None:
-    assert unknown_digest(f"rtsp://127.0.0.1:{refusing.port}/live") == "SHA-256"
-    assert unknown_digest(f"rtsps://127.0.0.1:{refusing.port}/live") is None
-    assert unknown_digest("rtsp://127.0.0.1:1/live") is None
-    assert unknown_digest("nonsense") is None
+    asked = asked_digest(f"rtsp://127.0.0.1:{refusing.port}/live")
+    assert asked is not None
+    assert asked.algorithm == "SHA-256"
+    assert asked_digest(f"rtsps://127.0.0.1:{refusing.port}/live") is None
+    assert asked_digest("rtsp://127.0.0.1:1/live") is None
+    assert asked_digest("nonsense") is None
