@@ -12,7 +12,7 @@ from gridwatch.config.model import CameraConfig, HealthConfig
 from gridwatch.detectors import rules
 from gridwatch.detectors.detector import Detector
 from gridwatch.detectors.evidence import EvidenceError, Snapshot, snapshot
-from gridwatch.detectors.gate import MotionGate
+from gridwatch.detectors.gate import GateReason, MotionGate
 from gridwatch.detectors.labels import PERSON
 from gridwatch.detectors.motion import MotionOnly, as_detections
 from gridwatch.detectors.picture_watch import PictureWatch
@@ -44,6 +44,8 @@ class Analysis:
     """All that the detector saw in the frame, at any score it gives."""
     tracks: tuple[Track, ...] = ()
     """What the rules were shown, coasting tracks too."""
+    gate: GateReason | None = None
+    """Why the detector looked at the frame, or not; None without a gate or without rules."""
     suppressed: int = 0
     """Incidents not raised, since one was cleared at their place a moment ago (`cooldown_seconds`)."""
     idle: bool = False
@@ -96,6 +98,7 @@ class CameraAnalysis:
         self._rules: Mapping[str, Rule] = {}
         self._last: Frame | None = None
         self._moment: Moment | None = None
+        self._reason: GateReason | None = None
         self._open: set[UUID] = set()
         """Incidents raised and not cleared."""
 
@@ -134,8 +137,19 @@ class CameraAnalysis:
         return Analysis(
             incidents=(*overdue, *incidents), snapshots=tuple(snapshots), detected=seen is not None,
             detections=0 if seen is None else len(self._usable(seen)), idle=self._is_idle((*overdue, *incidents)),
-            seen=seen or (), tracks=tracked.tracks,
+            seen=seen or (), tracks=tracked.tracks, gate=self._reason,
             suppressed=suppressed,
+        )  # fmt: skip
+
+    def explain(self, analysis: Analysis) -> tuple[rules.Thought, ...]:
+        """What each rule made of the latest frame, which gave `analysis`. Nothing is changed by asking."""
+        moment = self._moment
+        if moment is None:
+            return ()
+        return tuple(
+            thought
+            for rule in self._rules.values() if isinstance(rule, rules.Explains)
+            for thought in rule.explain(moment, analysis.tracks)
         )  # fmt: skip
 
     def finish(self) -> tuple[Incident, ...]:
@@ -165,7 +179,9 @@ class CameraAnalysis:
             else:
                 self._open.add(one.id)
         is_tracking = self._tracker.is_tracking(self._settings)
-        return self._camera.gate and self._gate is not None and self._gate.is_idle and not is_tracking and not self._open
+        return (
+            self._camera.gate and self._gate is not None and self._gate.is_idle and not is_tracking and not self._open
+        )
 
     def _finish_rules(self) -> tuple[Incident, ...]:
         if self._moment is None:
@@ -215,7 +231,7 @@ class CameraAnalysis:
     def _look(self, frame: Frame, moment: Moment) -> tuple[Detection, ...] | None:
         """What the detector sees, None when the gate is closed."""
         if self._gate is not None:
-            reason = self._gate.judge(
+            self._reason = reason = self._gate.judge(
                 frame.image, moment.pts,
                 tracked=self._tracker.is_tracking(self._settings), unsettled=self._tracker.is_unsettled(self._settings),
             )  # fmt: skip

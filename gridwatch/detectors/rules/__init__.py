@@ -20,10 +20,12 @@ from gridwatch.detectors.rules.intrusion import Intrusion
 from gridwatch.detectors.rules.line_crossing import LineCrossing, Segment
 from gridwatch.detectors.rules.loitering import Loitering
 from gridwatch.detectors.rules.stopped_vehicle import StoppedVehicle
+from gridwatch.detectors.rules.thoughts import Explains, Stance, Thought
 from gridwatch.detectors.rules.wrong_way import WrongWay
 
 __all__ = [
     "Crowding",
+    "Explains",
     "Intrusion",
     "LineCrossing",
     "Loitering",
@@ -33,7 +35,9 @@ __all__ = [
     "RuleEvent",
     "RuleStep",
     "Segment",
+    "Stance",
     "StoppedVehicle",
+    "Thought",
     "WrongWay",
     "Zone",
     "build",

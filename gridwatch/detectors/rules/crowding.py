@@ -17,6 +17,7 @@ from gridwatch.detectors.rules.base import (
     is_believed,
     is_watched,
 )
+from gridwatch.detectors.rules.thoughts import Stance, Thought, unbelieved
 from gridwatch.domain import IncidentBox, Track
 
 _WINDOW: Final = 1.0
@@ -66,6 +67,34 @@ class Crowding:
         if not resumed:
             return self
         return replace(self, episode=resumed[0].episode, boxes=resumed[0].boxes)
+
+    def explain(self, moment: Moment, tracks: Sequence[Track]) -> tuple[Thought, ...]:
+        """How many there are, and who is counted."""
+        settings, now = self.settings, self.counts[-1][1] if self.counts else 0
+        median = statistics.median(count for _, count in self.counts) if self.counts else 0.0
+        text = f"{now} in {settings.zone}, median {median:g} of {settings.rise}"
+        stance = Stance.NEARS if median >= settings.rise else Stance.NO
+        if self.episode is not None:
+            stance = Stance.RAISED
+            text = f"incident open: {text}, clears below {settings.fall}"
+            if self.thin_since is not None:
+                text += f" in {settings.clear_seconds - (moment.pts - self.thin_since):.1f} s"
+        elif self.held_since is not None:
+            text += f", for {moment.pts - self.held_since:.1f} of {settings.seconds:g} s"
+        whole = Thought(
+            rule=settings.id, subject=None, stance=stance, text=text, value=float(median), threshold=settings.rise
+        )  # fmt: skip
+        return (whole, *(self._explain(moment, track) for track in tracks))
+
+    def _explain(self, moment: Moment, track: Track) -> Thought:
+        doubt = unbelieved(self.settings, track)
+        if doubt is not None:
+            return doubt
+        inside = self.zone.contains(anchor(self.settings, track.box))
+        text = f"{'in' if inside else 'outside'} {self.settings.zone}"
+        if inside:
+            text += ", counted" if self._counts(track, moment) else ", unseen for too long to count"
+        return Thought(rule=self.settings.id, subject=track.id, stance=Stance.NO, text=text)
 
     def _counts(self, track: Track, moment: Moment) -> bool:
         return (

@@ -6,7 +6,8 @@ from typing import Final
 
 from gridwatch.config.rules import IntrusionRule
 from gridwatch.detectors.rules.base import Moment, Resumed, RuleStep, Zone, anchor
-from gridwatch.detectors.rules.visits import Judgement, Visits
+from gridwatch.detectors.rules.thoughts import Thought
+from gridwatch.detectors.rules.visits import Judgement, Visit, Visits
 from gridwatch.domain import Track
 
 _GAP: Final = 0.7
@@ -39,6 +40,14 @@ class Intrusion:
     def resume(self, resumed: Sequence[Resumed]) -> "Intrusion":
         """With these open."""
         return replace(self, visits=self.visits.resume(resumed))
+
+    def explain(self, moment: Moment, tracks: Sequence[Track]) -> tuple[Thought, ...]:
+        """Who is inside, and for how long."""
+        return self.visits.explain(moment, tracks, lambda _: self.settings.dwell_seconds, self._describe)
+
+    def _describe(self, track: Track, _: Visit[None] | None) -> tuple[str, str]:
+        inside = self.zone.contains(anchor(self.settings, track.box))
+        return f"{'in' if inside else 'outside'} {self.settings.zone}", "dwell"
 
     def _judge(self, _: None, track: Track, moment: Moment) -> Judgement[None]:  # noqa: ARG002 -- the port's signature
         return Judgement(holds=self.zone.contains(anchor(self.settings, track.box)), memory=None)

@@ -21,6 +21,7 @@ from gridwatch.detectors.rules.base import (
     is_seen,
     is_watched,
 )
+from gridwatch.detectors.rules.thoughts import Stance, Thought, unbelieved
 from gridwatch.domain import Point, Track
 
 Side = Literal["left", "right"]
@@ -120,6 +121,42 @@ class LineCrossing:
     def resume(self, resumed: Sequence[Resumed]) -> "LineCrossing":  # noqa: ARG002 -- the port's signature
         """Nothing is ever open."""
         return self
+
+    def explain(self, moment: Moment, tracks: Sequence[Track]) -> tuple[Thought, ...]:
+        """On which side everybody is, and whether a passage would count."""
+        walkers = {walker.track: walker for walker in self.walkers}
+        return tuple(self._explain(moment, track, walkers.get(track.id)) for track in tracks)
+
+    def _explain(self, moment: Moment, track: Track, walker: _Walker | None) -> Thought:
+        settings = self.settings
+        doubt = unbelieved(settings, track)
+        if doubt is not None:
+            return doubt
+        offset = self.segment.offset(anchor(settings, track.box))
+        here = "right" if offset > 0 else "left"
+        text = f"{abs(offset):.3f} {here} of {settings.line}"
+        if walker is None or walker.side is None:
+            return Thought(
+                rule=settings.id, subject=track.id, stance=Stance.NO,
+                text=f"{text}, too near to know its side: more than {settings.margin:g} tells",
+            )  # fmt: skip
+        text += f", last surely {walker.side}"
+        if not walker.armed:
+            text += "; has just passed, must go further off to count again"
+        if not is_seen(track, moment):
+            text += "; unseen now"
+        passes = walker.side != here
+        if not passes:
+            return Thought(rule=settings.id, subject=track.id, stance=Stance.NO, text=text)
+        counts = walker.through and settings.direction in ("any", here)
+        if not walker.through:
+            text += "; went around its end"
+        elif not counts:
+            text += f"; arriving {here} is not watched"
+        return Thought(
+            rule=settings.id, subject=track.id, stance=Stance.NEARS if counts else Stance.NO, text=text,
+            value=abs(offset), threshold=settings.margin,
+        )  # fmt: skip
 
     def _follow(self, walker: _Walker | None, track: Track, moment: Moment) -> _Walker:
         foot = anchor(self.settings, track.box)

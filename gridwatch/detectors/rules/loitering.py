@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from gridwatch.config.rules import LoiteringRule
 from gridwatch.detectors.rules.base import Moment, Resumed, RuleStep, Zone, anchor
+from gridwatch.detectors.rules.thoughts import Thought
 from gridwatch.detectors.rules.visits import Judgement, Visit, Visits
 from gridwatch.domain import Track
 
@@ -36,6 +37,14 @@ class Loitering:
     def resume(self, resumed: Sequence[Resumed]) -> "Loitering":
         """With these open."""
         return replace(self, visits=self.visits.resume(resumed))
+
+    def explain(self, moment: Moment, tracks: Sequence[Track]) -> tuple[Thought, ...]:
+        """Who is inside, and for how long."""
+        return self.visits.explain(moment, tracks, self._seconds, self._describe)
+
+    def _describe(self, track: Track, _: Visit[None] | None) -> tuple[str, str]:
+        inside = self.zone.contains(anchor(self.settings, track.box))
+        return f"{'in' if inside else 'outside'} {self.settings.zone}", "there for"
 
     def _judge(self, _: None, track: Track, moment: Moment) -> Judgement[None]:  # noqa: ARG002 -- the port's signature
         return Judgement(holds=self.zone.contains(anchor(self.settings, track.box)), memory=None)

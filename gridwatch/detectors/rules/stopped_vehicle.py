@@ -10,7 +10,8 @@ from typing import Final
 
 from gridwatch.config.rules import StoppedVehicleRule
 from gridwatch.detectors.rules.base import Moment, Resumed, RuleStep, Zone, anchor, distance, size
-from gridwatch.detectors.rules.visits import Judgement, Visits
+from gridwatch.detectors.rules.thoughts import Thought
+from gridwatch.detectors.rules.visits import Judgement, Visit, Visits
 from gridwatch.domain import Box, Point, Track
 
 _STANDS: Final = 2.0
@@ -71,6 +72,26 @@ class StoppedVehicle:
     def resume(self, resumed: Sequence[Resumed]) -> "StoppedVehicle":
         """With these open: they moved once, and are looked for where they stood."""
         return replace(self, visits=self.visits.resume(resumed, still=True, recall=_recalled))
+
+    def explain(self, moment: Moment, tracks: Sequence[Track]) -> tuple[Thought, ...]:
+        """What stands, what moves, and what was never seen to move."""
+
+        def describe(track: Track, visit: Visit[_Vehicle] | None) -> tuple[str, str]:
+            return self._describe(moment, track, None if visit is None else visit.memory), "stood"
+
+        return self.visits.explain(moment, tracks, lambda _: self.settings.seconds, describe)
+
+    def _describe(self, moment: Moment, track: Track, vehicle: _Vehicle | None) -> str:
+        inside = self.zone.contains(anchor(self.settings, track.box))
+        place = f"{'in' if inside else 'outside'} {self.settings.zone}"
+        if vehicle is None:
+            return f"not followed, {place}"
+        if not moment.is_after(vehicle.since, _STANDS):
+            return f"moves, {place}"
+        if not vehicle.moved:
+            gone = distance(vehicle.origin, vehicle.rest, self.visits.aspect) / size(track.box, self.visits.aspect)
+            return f"stands, {place}, but was not seen to come: moved {gone:.2f} of {_MOVED:g} sizes"
+        return f"stands, {place}"
 
     def _judge(self, memory: _Vehicle | None, track: Track, moment: Moment) -> Judgement[_Vehicle]:
         vehicle = self._follow(memory, track, moment)

@@ -24,6 +24,7 @@ from gridwatch.detectors.rules.base import (
     is_watched,
     size,
 )
+from gridwatch.detectors.rules.thoughts import Stance, Thought, unbelieved
 from gridwatch.detectors.tracker import CONFIRMED_HITS, kin_of
 from gridwatch.domain import Box, Track
 
@@ -140,6 +141,46 @@ class Visits(Generic[M]):
                 memory = None if recall is None else recall(one.boxes[0].box)
                 visits.append(replace(_resumed(number, one, memory), still=still))
         return replace(self, visits=tuple(visits))
+
+    def explain(
+        self,
+        moment: Moment,
+        tracks: Sequence[Track],
+        seconds: Callable[[Visit[M]], float],
+        describe: Callable[[Track, Visit[M] | None], tuple[str, str]],
+    ) -> tuple[Thought, ...]:
+        """What is thought of each track. `describe`: the state of one, and what it is that must last."""
+        visits = {visit.track.id: visit for visit in self.visits}
+        return tuple(self._explain(moment, track, visits.get(track.id), seconds, describe) for track in tracks)
+
+    def _explain(
+        self,
+        moment: Moment,
+        track: Track,
+        visit: Visit[M] | None,
+        seconds: Callable[[Visit[M]], float],
+        describe: Callable[[Track, Visit[M] | None], tuple[str, str]],
+    ) -> Thought:
+        doubt = unbelieved(self.settings, track)
+        if doubt is not None:
+            return doubt
+        state, lasts = describe(track, visit)
+        thought = Thought(rule=self.settings.id, subject=track.id, stance=Stance.NO, text=state)
+        if visit is None:
+            return thought
+        if visit.episode is not None:
+            gone = moment.pts - visit.held
+            text = state if gone <= 0 else f"{state}; clears in {self.settings.clear_seconds - gone:.1f} s"
+            return replace(thought, stance=Stance.RAISED, text=f"incident open: {text}")
+        if visit.since is None:
+            return thought
+        lasted, needed = moment.pts - visit.since, seconds(visit)
+        held = f"{state}; {lasts} {lasted:.1f} of {needed:g} s"
+        if is_cooling(moment, track.box, self.aspect):
+            held += "; cooling down here"
+        elif visit.row < self.settings.inertia:
+            held += f"; {visit.row} of {self.settings.inertia} pictures in a row"
+        return replace(thought, stance=Stance.NEARS, text=held, value=lasted, threshold=needed)
 
     def _follow(self, visit: Visit[M], track: Track | None, moment: Moment, judge: Judge[M]) -> Visit[M]:
         if track is None:

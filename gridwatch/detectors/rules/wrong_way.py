@@ -11,7 +11,8 @@ from typing import Final
 
 from gridwatch.config.rules import WrongWayRule
 from gridwatch.detectors.rules.base import Moment, Resumed, RuleStep, Zone, anchor, size
-from gridwatch.detectors.rules.visits import Judgement, Visits
+from gridwatch.detectors.rules.thoughts import Thought
+from gridwatch.detectors.rules.visits import Judgement, Visit, Visits
 from gridwatch.domain import Box, Point, Track
 
 _STEPS: Final = 8.0
@@ -67,6 +68,24 @@ class WrongWay:
     def resume(self, resumed: Sequence[Resumed]) -> "WrongWay":
         """With these open; they go on when the object does."""
         return replace(self, visits=self.visits.resume(resumed, recall=_recalled))
+
+    def explain(self, moment: Moment, tracks: Sequence[Track]) -> tuple[Thought, ...]:
+        """Who heads where."""
+        return self.visits.explain(moment, tracks, lambda _: 0.0, self._describe)
+
+    def _describe(self, track: Track, visit: Visit[_Way] | None) -> tuple[str, str]:
+        place = anchor(self.settings, track.box)
+        if not self.zone.contains(place):
+            return f"outside {self.settings.zone}", "wrong for"
+        here = Point(x=place.x * self.visits.aspect, y=place.y)
+        far = self.settings.distance * size(track.box, self.visits.aspect)
+        memory = None if visit is None else visit.memory
+        degrees = None if memory is None else _heading_over(memory.trail, here, far)
+        if degrees is None:
+            return f"in {self.settings.zone}, has not gone {self.settings.distance:g} of its sizes yet", "wrong for"
+        off = abs((degrees - self.allowed + 180.0) % 360.0 - 180.0)
+        text = f"heads {degrees:.0f} deg, {off:.0f} off {self.allowed:.0f}, {self.settings.tolerance:g} allowed"
+        return text, "wrong for"
 
     def _judge(self, memory: _Way | None, track: Track, moment: Moment) -> Judgement[_Way]:
         place = anchor(self.settings, track.box)
