@@ -90,7 +90,10 @@ class IngestRole:
             if frame.camera in attention:
                 attention[frame.camera].looked(frame, idle=analysis.idle)
 
-        pool = AnalysisPool(analyses, self._deployment.detector.threads, on_analysis, self._clock)
+        workers = self._deployment.detector
+        pool = AnalysisPool(
+            analyses, workers.threads, on_analysis, self._clock, longest_wait=workers.longest_wait_seconds
+        )
         reporter = HealthReporter(publisher, pool, self._clock, clips.tally)
         open_file = OpenIncidents(self._deployment.services.data_dir / f"{self._node}.open.json")
         watch = HealthWatch(health, put, open_file, self._clock)

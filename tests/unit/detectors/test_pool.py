@@ -220,3 +220,103 @@ def test_many_cameras_on_few_workers_keep_order_and_lose_no_count(rigs: list[Rig
         by_camera[camera].append(index)
     assert all(indexes == sorted(indexes) for indexes in by_camera.values())
     assert all(load.analysed + load.dropped == 200 for load in rig.pool.loads().values())
+
+
+class Street:
+    """Cameras at 5 frames a second on one worker, in simulated time: each frame takes its camera's seconds of work.
+
+    All of it runs on the worker's thread, so that the same happens every time.
+    """
+
+    def __init__(self, work: dict[str, float], seconds: float, start: dict[str, float] | None = None) -> None:
+        """`start`: seconds at which a camera begins; 0 for others."""
+        self.clock = FakeClock()
+        self.waited: dict[str, list[float]] = defaultdict(list)
+        """Of each frame that was analysed while frames still came."""
+        self._work = work
+        self._due = sorted(
+            (index / 5 + n / 1000, camera, index)
+            for n, camera in enumerate(work)
+            for index in range(round(seconds * 5))
+            if index / 5 >= (start or {}).get(camera, 0.0)
+        )
+        self._came: dict[tuple[str, int], float] = {}
+        self._ended = threading.Event()
+        self._pool = AnalysisPool(dict.fromkeys(work, self), 1, self._go_on, self.clock)
+
+    def run(self) -> dict[str, Load]:
+        self._let_pass(0.0)
+        self._pool.start()
+        assert self._ended.wait(DEADLINE)
+        assert self._pool.close(DEADLINE)
+        return self._pool.loads()
+
+    def analyse(self, frame: Frame) -> Analysis:
+        if self._due:
+            self.waited[frame.camera].append(self.clock.monotonic() - self._came[frame.camera, frame.index])
+        self._let_pass(self._work[frame.camera])
+        return NOTHING
+
+    def _go_on(self, _frame: Frame, _analysis: Analysis) -> None:
+        """When nothing waits, to the next frame that comes."""
+        loads = self._pool.loads().values()
+        if self._due and sum(load.analysed + load.dropped for load in loads) + 1 == len(self._came):
+            self._let_pass(max(0.0, self._due[0][0] - self.clock.monotonic()))
+
+    def _let_pass(self, seconds: float) -> None:
+        until = self.clock.monotonic() + seconds
+        while self._due and self._due[0][0] <= until:
+            due, camera, index = self._due.pop(0)
+            self.clock.advance(max(0.0, due - self.clock.monotonic()))
+            self._came[camera, index] = due
+            self._pool.submit(frame(camera, index))
+        self.clock.advance(max(0.0, until - self.clock.monotonic()))
+        if not self._due:
+            self._ended.set()
+
+
+def test_cameras_in_a_storm_starve_neither_the_calm_ones_nor_each_other() -> None:
+    storms, calm = [f"storm-{n}" for n in range(10)], [f"calm-{n}" for n in range(10)]
+    street = Street({**dict.fromkeys(storms, 0.1), **dict.fromkeys(calm, 0.005)}, seconds=60)
+    loads = street.run()
+    # At first nobody knows whose frames take how long.
+    assert max(loads[camera].dropped for camera in calm) <= 5
+    assert max(max(street.waited[camera][10:]) for camera in calm) <= 0.1 + 10 * 0.005
+    served = [loads[camera].analysed for camera in storms]
+    assert max(served) - min(served) <= 2
+    assert sum(served) * 0.1 + 10 * 300 * 0.005 == pytest.approx(60, abs=1)
+
+
+def test_what_is_analysed_is_never_older_than_two_frames_however_great_the_storm() -> None:
+    street = Street(dict.fromkeys("abcdefghij", 0.2), seconds=60)
+    loads = street.run()
+    assert max(max(waits) for waits in street.waited.values()) <= 2 / 5 + 0.2
+    assert all(load.dropped > 200 for load in loads.values())
+
+
+def test_a_camera_that_was_quiet_saved_nothing_up() -> None:
+    street = Street({"a": 0.19, "b": 0.19}, seconds=60, start={"b": 30})
+    loads = street.run()
+    # From 30 s on each wants nearly all of the worker; were the past counted, b would have it until 60 s.
+    assert loads["b"].analysed == pytest.approx(30 / 0.19 / 2, abs=3)
+    assert loads["a"].analysed == pytest.approx(150 + 30 / 0.19 / 2, abs=3)
+
+
+def test_a_frame_that_waited_too_long_is_dropped_and_counted() -> None:
+    clock, desk = FakeClock(), Desk()
+
+    class Slow:
+        def analyse(self, _frame: Frame) -> Analysis:
+            clock.advance(3.0)
+            return NOTHING
+
+    pool = AnalysisPool({"a": Slow(), "b": Slow(), "c": Slow()}, 1, desk.put, clock, longest_wait=4.0)
+    for camera in "abc":
+        pool.submit(frame(camera, 0))
+    pool.start()
+    desk.wait_for(2)
+    pool.submit(frame("c", 1))
+    desk.wait_for(3)
+    assert pool.close(DEADLINE)
+    assert desk.results == [("a", 0), ("b", 0), ("c", 1)]
+    assert pool.loads()["c"] == Load(analysed=1, dropped=1, busy_seconds=3.0)
