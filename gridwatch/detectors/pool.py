@@ -2,9 +2,9 @@
 
 Fair by time, not by frames: of the cameras that wait, next is the one whose frame would be done first if each camera
 had a worker of its own, all equally slow (self-clocked fair queueing, Golestani 1994; how long a frame takes is guessed
-from the camera's last ones). A camera in a storm of motion, whose every frame goes to the detector, so cannot keep others
-waiting whose frames take a tenth of that: they go first, and the storms share what is left evenly. Who had nothing to do
-saves nothing up: it starts level with the one being served.
+from the camera's last ones). A camera in a storm of motion, whose every frame goes to the detector, so cannot keep
+others waiting whose frames take a tenth of that: they go first, and the storms share what is left evenly. Who had
+nothing to do saves nothing up: it starts level with the one being served.
 """
 
 import heapq

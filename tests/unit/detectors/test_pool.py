@@ -284,7 +284,7 @@ def test_cameras_in_a_storm_starve_neither_the_calm_ones_nor_each_other() -> Non
     assert max(max(street.waited[camera][10:]) for camera in calm) <= 0.1 + 10 * 0.005
     served = [loads[camera].analysed for camera in storms]
     assert max(served) - min(served) <= 2
-    assert sum(served) * 0.1 + 10 * 300 * 0.005 == pytest.approx(60, abs=1)
+    assert sum(served) * 0.1 + 10 * 300 * 0.005 == pytest.approx(60, abs=3)
 
 
 def test_what_is_analysed_is_never_older_than_two_frames_however_great_the_storm() -> None:
