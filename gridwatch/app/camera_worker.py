@@ -9,6 +9,7 @@ from typing import Protocol
 import structlog
 
 from gridwatch.app.backoff import Backoff
+from gridwatch.app.pace import Pace
 from gridwatch.config import CameraConfig
 from gridwatch.domain import CameraHealth, CameraState, Clock
 from gridwatch.ingest import IngestError
@@ -47,8 +48,11 @@ class CameraWorker:
         make_reader: Callable[[Callable[[CameraState, str], None]], RunsOnce],
         clock: Clock,
         on_change: Callable[[], None],
+        pace: Pace | None = None,
     ) -> None:
+        """`pace` is shared by the cameras that begin connections together; without, this one waits for nobody."""
         self.camera = camera
+        self._pace = pace
         self._make_reader = make_reader
         self._clock = clock
         self._on_change = on_change
@@ -88,6 +92,8 @@ class CameraWorker:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
+            if self._pace is not None and self._stopping.wait(self._pace.wait_seconds()):
+                return
             began = self._clock.monotonic()
             try:
                 self._run_reader()

@@ -12,6 +12,7 @@ from gridwatch.app.clips import ClipKeeper
 from gridwatch.app.device_events import DeviceEvents
 from gridwatch.app.health import HealthReporter, Watched
 from gridwatch.app.locks import hold_lock
+from gridwatch.app.pace import Pace
 from gridwatch.app.positions import Positions
 from gridwatch.app.shutdown import ShutdownStack
 from gridwatch.app.sink import IncidentSink, tells_of_clips
@@ -34,6 +35,7 @@ class IngestRole:
         self._node = node
         self._clock = clock
         self._stack = ShutdownStack(clock)
+        self._pace = Pace(clock)
 
     def start(self) -> None:
         """Verify the weights, open the outbox, start every thread. Raises UsageError with nothing left running."""

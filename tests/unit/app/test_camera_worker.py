@@ -2,9 +2,11 @@ import threading
 from collections.abc import Callable
 
 from gridwatch.app.camera_worker import CameraStatus, CameraWorker
+from gridwatch.app.pace import Pace
 from gridwatch.config import CameraConfig
 from gridwatch.domain import CameraState, SystemClock
 from gridwatch.ingest import CameraRefused
+from tests.waiting import wait_until
 
 CAMERA = CameraConfig.model_validate(
     {"id": "square", "site": "harbour", "position": [0, 0], "source": {"rtsp": "rtsp://192.0.2.1/"}}
@@ -98,3 +100,18 @@ def test_closing_ends_a_reader_that_would_run_for_ever() -> None:
     worker.close(5.0)
     assert not any(thread.name == "camera-square" for thread in threading.enumerate())
     assert reader.runs == 1
+
+
+def test_cameras_of_a_process_begin_at_its_pace_and_one_that_waits_its_turn_stops_at_once() -> None:
+    pace = Pace(SystemClock(), per_second=0.01, at_once=1)
+    readers = [ReaderFor(stay_up) for _ in range(2)]
+    workers = [CameraWorker(CAMERA, reader.make, SystemClock(), lambda: None, pace) for reader in readers]
+    for worker in workers:
+        worker.start()
+    wait_until(lambda: sum(reader.runs for reader in readers) == 1, 10.0)
+    began = SystemClock().monotonic()
+    for worker in workers:
+        worker.close(5.0)
+    assert SystemClock().monotonic() - began < 2.0
+    assert sum(reader.runs for reader in readers) == 1
+    assert {worker.status.state for worker in workers} == {CameraState.STOPPED}
