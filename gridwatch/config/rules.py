@@ -3,9 +3,10 @@
 import math
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from gridwatch.config.base import Fraction, Identifier, Section
+from gridwatch.config.classes import expanded
 from gridwatch.config.schedule import ScheduleSpan
 from gridwatch.domain import IncidentKind, Severity
 
@@ -50,10 +51,10 @@ class RuleBase(Section):
 
     id: Identifier
     severity: Severity = Severity.MAJOR
-    classes: Annotated[tuple[str, ...], Field(min_length=1)] = ("person",)
-    """Class names of the detector's label list."""
+    classes: Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(expanded)] = ("person",)
+    """Class names of the detector's label list, or groups of them: `vehicle`, `cycle`, `animal`, `bag`."""
     min_score: Fraction = 0.4
-    """A track must have reached this score once; weaker detections may continue it."""
+    """A track must have reached this score once, or weaker ones add up to it while it moves; those also continue it."""
     class_scores: dict[str, Fraction] = Field(default_factory=dict)
     """`min_score` of single classes."""
     anchor: Literal["bottom_center", "center"] = "bottom_center"

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import structlog
 
+from gridwatch.config.classes import GROUP_OF
 from gridwatch.config.model import CameraConfig, HealthConfig
 from gridwatch.detectors import rules
 from gridwatch.detectors.detector import Detector
@@ -22,6 +23,8 @@ from gridwatch.domain import Box, Detection, Frame, Incident, Phase, Position, T
 
 log = structlog.get_logger(__name__)
 
+_WEAK: Final = 0.4
+_SAME_OBJECT_IOU: Final = 0.5
 _OUTAGE_SECONDS: Final = 60.0
 """Open incidents outlive a connection for this long; after more, what is seen then is another incident."""
 _CUT_SECONDS: Final = 2.0
@@ -86,7 +89,7 @@ class CameraAnalysis:
         self._unsaid: tuple[Incident, ...] = ()
         """About the picture; kept until said, even when the detector fails on the frame."""
         self._sees_motion = isinstance(detector, MotionOnly)
-        self._gate = MotionGate((*camera.privacy, *camera.ignore)) if camera.gate or self._sees_motion else None
+        self._gate = MotionGate((*camera.privacy, *camera.ignore))
         self._privacy = [rules.Zone(zone) for zone in camera.privacy]
         self._ignore = [rules.Zone(zone) for zone in camera.ignore]
         self._kinds = {rule.id: rule for rule in camera.rules}
@@ -119,7 +122,8 @@ class CameraAnalysis:
         if seen is None:
             tracked = hold(self._tracker, moment.pts, self._settings)
         else:
-            tracked = track(self._tracker, moment.pts, self._usable(seen), self._settings)
+            share = self._gate.share_moving
+            tracked = track(self._tracker, moment.pts, self._usable(seen), self._settings, share)
         self._tracker, self._moment, self._last = tracked.state, moment, frame
 
         events: list[tuple[str, RuleEvent]] = []
@@ -162,7 +166,7 @@ class CameraAnalysis:
         """Without rules nothing is detected, except to mask whoever is in the picture of an incident."""
         incidents, snapshots = self._with_evidence(frame, list(self._unsaid), None, ())
         self._unsaid = ()
-        if self._gate is not None:
+        if self._camera.gate:
             if frame.index == 0:
                 self._gate.reset()
             self._gate.judge(frame.image, frame.pts, tracked=False, unsettled=False)
@@ -179,9 +183,7 @@ class CameraAnalysis:
             else:
                 self._open.add(one.id)
         is_tracking = self._tracker.is_tracking(self._settings)
-        return (
-            self._camera.gate and self._gate is not None and self._gate.is_idle and not is_tracking and not self._open
-        )
+        return self._camera.gate and self._gate.is_idle and not is_tracking and not self._open
 
     def _finish_rules(self) -> tuple[Incident, ...]:
         if self._moment is None:
@@ -196,8 +198,7 @@ class CameraAnalysis:
         blind = self._blind(frame)
         if blind > 0:
             self._tracker = self._tracker.forget()
-            if self._gate is not None:
-                self._gate.reset()
+            self._gate.reset()
         if self._rules and blind <= _OUTAGE_SECONDS and abs(aspect - self._settings.aspect) < 0.01:
             return ()
         overdue = self._finish_rules()
@@ -230,22 +231,25 @@ class CameraAnalysis:
 
     def _look(self, frame: Frame, moment: Moment) -> tuple[Detection, ...] | None:
         """What the detector sees, None when the gate is closed."""
-        if self._gate is not None:
-            self._reason = reason = self._gate.judge(
-                frame.image, moment.pts,
-                tracked=self._tracker.is_tracking(self._settings), unsettled=self._tracker.is_unsettled(self._settings),
-            )  # fmt: skip
-            if self._camera.gate and not reason.is_open:
-                return None
-            if self._sees_motion:
-                return as_detections(self._gate.moving())
+        # Judged even where the gate is off: the tracker asks it what moves.
+        self._reason = reason = self._gate.judge(
+            frame.image, moment.pts,
+            tracked=self._tracker.is_tracking(self._settings), unsettled=self._tracker.is_unsettled(self._settings),
+        )  # fmt: skip
+        if self._camera.gate and not reason.is_open:
+            return None
+        if self._sees_motion:
+            return as_detections(self._gate.moving())
         return self._detector.detect([frame.image])[0]
 
     def _usable(self, seen: Sequence[Detection]) -> list[Detection]:
-        """Of a class that matters here, and neither in a privacy zone nor in one to ignore."""
+        """Of a class that matters here, not mistaken, and neither in a privacy zone nor in one to ignore."""
+        # A bag does not move by itself: what looks more like one may still be what is watched.
+        movers = [one for one in seen if one.label == PERSON or GROUP_OF.get(one.label, "bag") != "bag"]
         return [
             one for one in seen
             if kin_of(one.label) in self._watched
+            and not any(_is_mistaken(one, other) for other in movers)
             and not any(zone.contains(one.box.centre) for zone in self._privacy)
             and not any(zone.contains(one.box.foot) for zone in self._ignore)
         ]  # fmt: skip
@@ -296,3 +300,12 @@ class CameraAnalysis:
             seen = self._people_detector.detect([frame.image])[0]
         boxes = [one.box for one in seen if one.label == PERSON]
         return boxes + [one.box for one in tracks if one.label == PERSON]
+
+
+def _is_mistaken(one: Detection, other: Detection) -> bool:
+    """True when `other` gives the same object another name with more confidence, and `one` is a weak one."""
+    return (
+        one.score < min(other.score, _WEAK)
+        and kin_of(one.label) != kin_of(other.label)
+        and one.box.iou(other.box) > _SAME_OBJECT_IOU
+    )

@@ -81,6 +81,8 @@ class MotionGate:
         """Forget everything: the next picture is the first."""
         self._average: npt.NDArray[np.float32] | None = None
         self._differs: npt.NDArray[np.uint8] | None = None
+        self._steady = False
+        self._sums: npt.NDArray[np.int32] | None = None
         self._updated = 0.0
         self._moved = float("-inf")
         self._tracked = float("-inf")
@@ -120,15 +122,16 @@ class MotionGate:
         if reason in (GateReason.FIRST, GateReason.GLOBAL, GateReason.MOTION):
             self._moved = pts
         if reason in (GateReason.FIRST, GateReason.GLOBAL):
-            self._average = small.astype(np.float32)
-            self._differs = None
+            self._differs = None if reason is GateReason.FIRST else self._but_for_the_light(small)
+            self._average, self._sums = small.astype(np.float32), None
+        self._steady = reason not in (GateReason.FIRST, GateReason.GLOBAL)
         if reason.is_open:
             self._looked = pts
         return reason
 
     def moving(self) -> list[Box]:
         """A box for each patch of the latest picture that differs; none where most of it did."""
-        if self._differs is None:
+        if self._differs is None or not self._steady:
             return []
         joined = cv2.dilate(self._differs, _JOIN)
         _, _, patches, _ = cv2.connectedComponentsWithStats(joined)
@@ -142,6 +145,29 @@ class MotionGate:
             if area >= _LEAST_PATCH
         ]  # fmt: skip
 
+    def share_moving(self, box: Box) -> float:
+        """Share of `box`, 0..1, that differs in the latest picture."""
+        if self._differs is None:
+            return 0.0
+        if self._sums is None:
+            self._sums = np.asarray(cv2.integral(self._differs), np.int32)
+        height, width = map(int, self._differs.shape)
+        x1, y1 = int(box.x1 * width), int(box.y1 * height)
+        x2, y2 = max(x1 + 1, round(box.x2 * width)), max(y1 + 1, round(box.y2 * height))
+        x1, y1, x2, y2 = min(x1, width - 1), min(y1, height - 1), min(x2, width), min(y2, height)
+        sums = self._sums
+        inside = int(sums[y2, x2]) - int(sums[y1, x2]) - int(sums[y2, x1]) + int(sums[y1, x1])
+        return inside / ((x2 - x1) * (y2 - y1))
+
+    def _but_for_the_light(self, small: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8] | None:
+        """What differs beyond a change of light, or of the exposure because of what came; None without an average."""
+        if self._average is None:
+            return None
+        light = np.median((small - self._average)[::4, ::4], axis=(0, 1))
+        shifted = (self._average + light).astype(np.float32)
+        differs = _differs(small, shifted, self._settings.difference)
+        return differs if self._mask is None else np.asarray(cv2.bitwise_and(differs, self._mask), np.uint8)
+
     def _shrink(self, image: Image) -> npt.NDArray[np.uint8]:
         height = max(1, round(image.shape[0] * _WIDTH / image.shape[1]))
         small = cv2.resize(image, (_WIDTH, height), interpolation=cv2.INTER_LINEAR)
@@ -154,16 +180,12 @@ class MotionGate:
         if average is None or average.shape != small.shape:
             self._mask = _watched(self._privacy, small.shape)
             return None
-        difference = cv2.absdiff(small, cv2.convertScaleAbs(average))
-        # The most of the three colours, not their luma: a red coat is as grey as the road it stands on.
-        blue, green, red = cv2.split(difference)
-        most = cv2.max(cv2.max(blue, green), red)
-        _, differs = cv2.threshold(most, self._settings.difference, 1, cv2.THRESH_BINARY)
+        differs = _differs(small, average, self._settings.difference)
         watched = differs.size
         if self._mask is not None:
-            differs = cv2.bitwise_and(differs, self._mask)
+            differs = np.asarray(cv2.bitwise_and(differs, self._mask), np.uint8)
             watched = max(1, cv2.countNonZero(self._mask))
-        self._differs = np.asarray(differs, np.uint8)
+        self._differs, self._sums = differs, None
         cv2.accumulateWeighted(small, average, 1.0 - float(np.exp(-elapsed / self._settings.settle_seconds)))
         return cv2.countNonZero(differs) / watched
 
@@ -173,6 +195,14 @@ def _shrunk(side: int, edge: int) -> int:
     if side == edge:
         return side
     return side - _JOIN.shape[0] // 2 if edge else side + _JOIN.shape[0] // 2
+
+
+def _differs(small: npt.NDArray[np.uint8], average: npt.NDArray[np.float32], difference: int) -> npt.NDArray[np.uint8]:
+    """1 where a pixel differs by more than `difference` levels in one colour, else 0."""
+    # The most of the three colours, not their luma: a red coat is as grey as the road it stands on.
+    blue, green, red = cv2.split(cv2.absdiff(small, cv2.convertScaleAbs(average)))
+    _, differs = cv2.threshold(cv2.max(cv2.max(blue, green), red), difference, 1, cv2.THRESH_BINARY)
+    return np.asarray(differs, np.uint8)
 
 
 def _watched(privacy: Sequence[Sequence[tuple[float, float]]], shape: tuple[int, ...]) -> npt.NDArray[np.uint8] | None:

@@ -14,6 +14,12 @@ _GREY = 114
 """Colour of the bars, as Ultralytics has it; the packaged weights were calibrated and measured with it."""
 _IOU = 0.5
 """Boxes of one class that overlap more are one object. AP50 of the packaged weights was measured with it."""
+_MOVERS = frozenset({
+    "person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat",
+    "bird", "cat", "dog", "horse", "sheep", "cow", "elephant", "bear", "zebra", "giraffe",
+})  # fmt: skip
+"""What moves by itself. A model of COCO's 80 classes calls a car seen from above a phone or a toilet rather than a car:
+what it says of these classes counts too where another class has won."""
 _MAX_CANDIDATES = 1000
 """Bound on the quadratic suppression: a picture of noise may light up thousands of anchors."""
 
@@ -63,6 +69,8 @@ def to_tensor(image: Image, box: Letterbox) -> Tensor:
 def to_detections(output: Tensor, box: Letterbox, labels: tuple[str, ...], min_score: float) -> tuple[Detection, ...]:
     """Decode one picture's output: the best class of each anchor, from `min_score` on, suppressed class by class.
 
+    Where that is no mover, the anchor's best mover counts as well, from `min_score` on.
+
     `output` is (4 + classes, anchors): centre x, centre y, width, height in input pixels, then scores 0..1. Best
     score first; ties keep the order of anchors, so equal tensors give equal results.
     """
@@ -76,16 +84,20 @@ def to_detections(output: Tensor, box: Letterbox, labels: tuple[str, ...], min_s
     real = (far > near).all(axis=0)
     chosen, near, far = chosen[real], near[:, real], far[:, real]
     classes = output[4:, chosen].argmax(axis=0)
+    best = scores[chosen]
+    again, other, second = _second_choices(output[4:, chosen], classes, labels, min_score)
+    near, far = np.hstack([near, near[:, again]]), np.hstack([far, far[:, again]])
+    classes, best = np.append(classes, other), np.append(best, second)
     rectangles = np.vstack([near, far - near]).T.tolist()
     # Overlap does not change when an axis is scaled, so fractions serve as well as pixels.
-    kept = cv2.dnn.NMSBoxesBatched(rectangles, scores[chosen].tolist(), classes.tolist(), 0.0, _IOU)
+    kept = cv2.dnn.NMSBoxesBatched(rectangles, best.tolist(), classes.tolist(), 0.0, _IOU)
     return tuple(
         Detection(
             box=Box(x1=float(near[0, i]), y1=float(near[1, i]), x2=float(far[0, i]), y2=float(far[1, i])),
             label=labels[classes[i]],
-            score=float(scores[chosen[i]]),
+            score=float(best[i]),
         )
-        for i in sorted(kept)
+        for i in sorted(kept, key=lambda i: (-best[i], i))
     )
 
 
@@ -99,3 +111,18 @@ def unpacked(rows: Tensor, classes: int) -> Tensor:
     anchors[:2], anchors[2:4] = (near + far) / 2, far - near
     anchors[4 + rows[:, 5].astype(int).clip(0, classes - 1), np.arange(len(rows))] = rows[:, 4]
     return anchors
+
+
+def _second_choices(
+    scores: Tensor, classes: npt.NDArray[np.intp], labels: tuple[str, ...], min_score: float
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], Tensor]:
+    """Columns of `scores` (classes, anchors) whose best class is no mover, their best mover and its score."""
+    movers = np.array([index for index, label in enumerate(labels) if label in _MOVERS], np.intp)
+    columns = np.flatnonzero(~np.isin(classes, movers))
+    if not movers.size or not columns.size:
+        return columns[:0], classes[:0], scores[0, :0]
+    among = scores[np.ix_(movers, columns)]
+    best = among.argmax(axis=0)
+    second = among[best, np.arange(columns.size)]
+    enough = second >= min_score
+    return columns[enough], movers[best[enough]], second[enough]

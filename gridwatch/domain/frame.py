@@ -59,3 +59,6 @@ class Track:
     """Stream time in seconds of its latest detection; older than the frame while it coasts."""
     hits: int
     """How many detections have been joined."""
+    borne_out: float = 0.0
+    """Confidence, 0..1, that weak detections add up to where they move as the picture's pixels do; 0 for what never
+    moved."""

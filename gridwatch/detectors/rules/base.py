@@ -151,8 +151,9 @@ def is_watched(rule: RuleBase, track: Track) -> bool:
 
 
 def is_believed(rule: RuleBase, track: Track) -> bool:
-    """True when the rule may raise on it: confirmed, and strong enough once."""
-    return track.hits >= CONFIRMED_HITS and track.best_score >= rule.class_scores.get(track.label, rule.min_score)
+    """True when the rule may raise on it: confirmed, and strong enough once or weak often enough while it moved."""
+    belief = max(track.best_score, track.borne_out)
+    return track.hits >= CONFIRMED_HITS and belief >= rule.class_scores.get(track.label, rule.min_score)
 
 
 def is_seen(track: Track, moment: Moment) -> bool:

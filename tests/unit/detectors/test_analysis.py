@@ -251,3 +251,33 @@ def test_the_gate_loses_no_incident_that_looking_at_every_frame_finds(scene: Sce
         ]
         for (_, expected), (_, found) in zip(*times, strict=True):
             assert abs((found - expected).total_seconds()) <= 2.0
+
+
+def walk(label: str, score: float) -> list[Detection]:
+    return [seen(0.05 + 0.02 * i, 0.6, label=label, score=score) for i in range(18)]
+
+
+def moving_pictures(script: Sequence[Sequence[Detection]], **changes: Any) -> list[Incident]:
+    """Pictures in which everything found moves, after two seconds of nothing."""
+    pictures = [[], *[[]] * 9, *script]
+    analysis = CameraAnalysis(camera(gate=False, **changes), ScriptedDetector(pictures))
+    return incidents(
+        [analysis.analyse(frame(i, picture([one.box for one in found]))) for i, found in enumerate(pictures)]
+    )
+
+
+YARD_OF_VEHICLES = {"rules": [{"id": "yard", "kind": "intrusion", "zone": "left", "classes": ["vehicle"]}]}
+
+
+def test_a_car_never_certain_is_raised_when_it_moves_as_the_pixels_do() -> None:
+    assert phases(moving_pictures([[one] for one in walk("car", 0.25)], **YARD_OF_VEHICLES))[:1] == ["raised"]
+
+
+def test_a_car_is_not_lost_to_a_suitcase_in_the_same_place() -> None:
+    script = [list(both) for both in zip(walk("suitcase", 0.35), walk("car", 0.25), strict=True)]
+    assert phases(moving_pictures(script, **YARD_OF_VEHICLES))[:1] == ["raised"]
+
+
+def test_a_person_who_looks_a_little_like_a_car_is_no_vehicle() -> None:
+    script = [list(both) for both in zip(walk("person", 0.6), walk("car", 0.25), strict=True)]
+    assert moving_pictures(script, **YARD_OF_VEHICLES) == []

@@ -111,3 +111,22 @@ def test_equal_pictures_give_equal_answers() -> None:
         return [judge(gate, picture([box_at(i / 60, 0.5)] if 20 < i < 40 else []), i) for i in range(60)]
 
     assert answers() == answers()
+
+
+def test_it_tells_how_much_of_a_place_moves() -> None:
+    gate = settled()
+    assert gate.share_moving(box_at(0.5, 0.5)) == 0
+    person = box_at(0.5, 0.5, width=0.06, height=0.2)
+    judge(gate, picture([person]), 100)
+    assert gate.share_moving(person) > 0.9
+    assert gate.share_moving(box_at(0.5, 0.5, width=0.12, height=0.4)) == pytest.approx(0.25, abs=0.05)
+    assert gate.share_moving(box_at(0.8, 0.5)) == 0
+    assert gate.share_moving(box_at(1.0, 1.0, width=0.0, height=0.0)) == 0
+
+
+def test_what_comes_while_the_exposure_changes_is_told_from_the_light() -> None:
+    gate = settled()
+    car = box_at(0.5, 0.9, width=0.3, height=0.7)
+    assert judge(gate, picture([car], light=60), 100) is GateReason.GLOBAL
+    assert gate.share_moving(car) > 0.8
+    assert gate.share_moving(box_at(0.15, 0.9)) < 0.2

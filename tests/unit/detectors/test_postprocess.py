@@ -139,3 +139,15 @@ def test_a_picture_of_noise_keeps_its_best_and_is_bounded() -> None:
     detections = to_detections(rows, WHOLE, LABELS, 0.1)
     assert detections[0].score == pytest.approx(0.99)
     assert len(detections) == 1000
+
+
+def test_a_car_that_looks_more_like_a_phone_counts_as_a_car_too() -> None:
+    rows = np.array([[100, 50, 40, 20, 0.05, 0.3, 0.6], [20, 50, 10, 20, 0.05, 0.2, 0.15]], np.float32).T
+    labels = ("person", "car", "cell phone")
+    detections = to_detections(rows, WHOLE, labels, 0.1)
+    assert [(one.label, round(one.score, 2)) for one in detections] == [("cell phone", 0.6), ("car", 0.3), ("car", 0.2)]
+    assert detections[0].box == detections[1].box
+
+
+def test_a_person_that_looks_a_little_like_a_car_is_a_person_only() -> None:
+    assert found((100, 50, 40, 20, 0.6, 0.3)) == [("person", 0.6)]

@@ -193,6 +193,62 @@ def test_pictures_must_come_in_order() -> None:
         hold(state, 0.9)
 
 
+def moving_run(pictures: Sequence[Sequence[Detection]], share: float = 0.8) -> list[TrackerStep]:
+    """All pixels of a box move by `share`."""
+    state, steps = TrackerState(), []
+    for i, found in enumerate(pictures):
+        step = track(state, i / FPS, found, TrackerSettings(), lambda _: share)
+        state = step.state
+        steps.append(step)
+    return steps
+
+
+def test_weak_boxes_that_go_where_the_pixels_move_add_up() -> None:
+    walk = [[seen(0.1 + 0.02 * i, 0.6, score=0.2)] for i in range(25)]
+    (one,) = moving_run(walk)[-1].tracks
+    assert one.best_score == 0.2
+    assert one.borne_out > 0.8
+
+
+def test_weak_boxes_that_go_where_nothing_moves_add_up_to_nothing() -> None:
+    walk = [[seen(0.1 + 0.02 * i, 0.6, score=0.3)] for i in range(25)]
+    (one,) = moving_run(walk, share=0.1)[-1].tracks
+    assert one.borne_out == 0
+
+
+def test_weak_boxes_in_a_place_where_pixels_move_but_that_stay_are_scenery() -> None:
+    assert moving_run([[seen(0.4 + 0.01 * (i % 2), 0.6, score=0.3)] for i in range(50)])[-1].tracks == ()
+
+
+def test_a_part_of_something_more_certain_is_not_borne_out_by_its_motion() -> None:
+    steps = moving_run(
+        [[seen(0.1 + 0.02 * i, 0.6, label="dog", score=0.3, width=0.05, height=0.1), seen(0.1 + 0.02 * i, 0.6)]
+         for i in range(25)]
+    )  # fmt: skip
+    assert {one.label: one.borne_out > 0.4 for one in steps[-1].tracks} == {"person": True, "dog": False}
+
+
+def test_what_fills_half_the_picture_has_moved_before_it_went_one_and_a_half_of_its_sizes() -> None:
+    car = [Detection(box=Box(x1=0.4, y1=y, x2=0.6, y2=y + 0.6), label="car", score=0.3)
+           for y in (0.35, 0.3, 0.25, 0.2, 0.15, 0.1)]  # fmt: skip
+    (one,) = moving_run([[box] for box in car])[-1].tracks
+    assert one.borne_out > 0.4
+
+
+def test_what_comes_in_grows_and_stays_one_track() -> None:
+    steps = run([[Detection(box=Box(x1=0.4, y1=0.0, x2=0.6, y2=y), label="car", score=0.5)]
+                 for y in (0.08, 0.21, 0.36, 0.5, 0.64)])  # fmt: skip
+    assert ids(steps) == {1}
+    assert steps[-1].tracks[0].box.y2 == pytest.approx(0.64, abs=0.03)
+
+
+def test_a_vehicle_by_any_name_stays_one_track() -> None:
+    names = ["car", "boat", "bus", "train", "truck", "car", "van", "car"]
+    steps = run([[seen(0.2 + 0.03 * i, 0.6, label=name, width=0.2)] for i, name in enumerate(names)])
+    assert ids(steps) == {1}
+    assert steps[-1].tracks[0].label == "car"
+
+
 fractions = st.floats(0.0, 1.0, allow_nan=False)
 boxes = st.tuples(fractions, fractions, fractions, fractions).map(
     lambda v: Box(x1=min(v[0], v[2]), y1=min(v[1], v[3]), x2=max(v[0], v[2]), y2=max(v[1], v[3]))
