@@ -236,6 +236,23 @@ def add_account(
     out.print(f"account {name}: {role} of {site}")
 
 
+@app.command()
+def watch(
+    site: Annotated[
+        str | None, typer.Option(help="district[/substation[/checkpoint]]. Default: the deployment's.")
+    ] = None,
+    config: ConfigPath = DEFAULT_CONFIG,
+    broker: Annotated[str | None, typer.Option(help="mqtt[s]://host[:port], and no deployment is read.")] = None,
+    username: Annotated[str | None, typer.Option(help="With --broker: who logs in. The password is asked for.")] = None,
+    tls_ca: Annotated[Path | None, typer.Option(help="With --broker: who signed its certificate.")] = None,
+) -> None:
+    """What happens at a site, live: open incidents, messages, cameras, nodes. Lines where the output is no terminal."""
+    from gridwatch.app.watch_command import choose_broker, run_watch
+
+    place = choose_broker(config, broker, username, tls_ca, site)
+    run_watch(*place, SystemClock(), Console(highlight=False))
+
+
 @app.command("broker-config")
 def broker_config(
     folder: Annotated[Path, typer.Argument(help="Where the files of each broker go.")],

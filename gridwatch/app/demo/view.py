@@ -11,15 +11,15 @@ from rich.table import Table
 from rich.text import Text
 
 from gridwatch.api.views import CameraView, CaseView, IncidentRecordView
+from gridwatch.app.board import SEVERITY_STYLE
 from gridwatch.app.demo.client import Snapshot
 from gridwatch.app.demo.observer import Latency
-from gridwatch.domain import CHINESE, CameraState, Severity
+from gridwatch.domain import CHINESE, CameraState
 
 FEED = 8
 """Incidents shown."""
 
 _STATE_STYLE = {CameraState.UP: "green", CameraState.CONNECTING: "yellow"}
-_SEVERITY_STYLE = {Severity.CRITICAL: "bold red", Severity.MAJOR: "red", Severity.MINOR: "yellow"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,7 +89,7 @@ def _feed(incidents: Sequence[IncidentRecordView]) -> Table:
         one = record.incident
         table.add_row(
             one.occurred_at.strftime("%H:%M:%S"), one.camera, f"{one.kind} {CHINESE[one.kind]}",
-            Text(f"{one.severity} {CHINESE[one.severity]}", _SEVERITY_STYLE.get(one.severity, "")),
+            Text(f"{one.severity} {CHINESE[one.severity]}", SEVERITY_STYLE.get(one.severity, "")),
             f"{one.phase} {CHINESE[one.phase]}", str(one.count), record.grid or "-",
         )  # fmt: skip
     return table
