@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 from uuid import UUID
@@ -162,6 +163,29 @@ def replay(
     from gridwatch.app.replay_command import run_replay
 
     raise typer.Exit(run_replay(file, load_settings(config), camera, expect, output))
+
+
+@app.command()
+def tune(  # noqa: PLR0913 - each is an option of the command
+    source: Annotated[str, typer.Argument(help="A camera's id, or a recorded stream.", metavar="CAMERA|FILE")],
+    config: ConfigPath = DEFAULT_CONFIG,
+    *,
+    camera: Annotated[str | None, typer.Option(help="Whose zones and rules apply to a recorded stream.")] = None,
+    begin: Annotated[float, typer.Option("--from", min=0, help="First second shown.")] = 0.0,
+    end: Annotated[float | None, typer.Option("--to", min=0, help="Last second shown.")] = None,
+    seconds: Annotated[float, typer.Option("--for", min=1, max=600, help="How long to watch a live camera.")] = 30.0,
+    start: Annotated[
+        datetime | None, typer.Option(help="When a recorded stream began, for rules with a schedule.")
+    ] = None,
+    folder: Annotated[Path | None, typer.Option("--out", help="Default: tune-<camera>.")] = None,
+) -> None:
+    """What was seen, tracked and thought, picture by picture: a page to open in a browser, and pictures."""
+    from gridwatch.app.tuning import TuneOptions, run_tune
+
+    options = TuneOptions(
+        source=source, camera=camera, begin=begin, end=end, seconds=seconds, start=start, out=folder
+    )  # fmt: skip
+    raise typer.Exit(run_tune(options, load_settings(config), SystemClock()))
 
 
 @app.command()

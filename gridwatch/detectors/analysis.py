@@ -47,6 +47,8 @@ class Analysis:
     """All that the detector saw in the frame, at any score it gives."""
     tracks: tuple[Track, ...] = ()
     """What the rules were shown, coasting tracks too."""
+    pts: float = 0.0
+    """When the frame was, on the timeline of `tracks`: those last seen before it coast."""
     gate: GateReason | None = None
     """Why the detector looked at the frame, or not; None without a gate or without rules."""
     suppressed: int = 0
@@ -141,7 +143,8 @@ class CameraAnalysis:
         return Analysis(
             incidents=(*overdue, *incidents), snapshots=tuple(snapshots), detected=seen is not None,
             detections=0 if seen is None else len(self._usable(seen)), idle=self._is_idle((*overdue, *incidents)),
-            seen=seen or (), tracks=tracked.tracks, gate=self._reason,
+            seen=seen or (), tracks=tracked.tracks, pts=moment.pts,
+            gate=self._reason,
             suppressed=suppressed,
         )  # fmt: skip
 
@@ -155,6 +158,10 @@ class CameraAnalysis:
             for rule in self._rules.values() if isinstance(rule, rules.Explains)
             for thought in rule.explain(moment, analysis.tracks)
         )  # fmt: skip
+
+    def people(self, frame: Frame, analysis: Analysis) -> list[Box]:
+        """Everybody to mask in `frame`, the latest, which gave `analysis`. Detects when the gate was closed."""
+        return self._people(frame, analysis.seen if analysis.detected else None, analysis.tracks)
 
     def finish(self) -> tuple[Incident, ...]:
         """No more frames: clear every open incident as of the last one. Safe to call again."""
