@@ -12,7 +12,7 @@ import structlog
 from gridwatch.app.backoff import Backoff
 from gridwatch.config import CameraConfig
 from gridwatch.domain import Clock, Incident, PositionFix
-from gridwatch.ingest import CameraLocked, CameraRefused, IngestError
+from gridwatch.ingest import CameraLocked, CameraRefused, IngestError, NoMetadata
 from gridwatch.ingest.events import (
     AlarmState,
     DeviceAlarms,
@@ -33,7 +33,7 @@ CONNECTING = 32
 """Cameras that are subscribed to at the same time. Enough that dead ones, which take 5 s, do not keep others waiting
 for long."""
 NO_SERVICE_SECONDS = 3600.0
-"""A camera without event service is asked again after this: firmware is updated."""
+"""A camera without event service, or metadata, is asked again after this: firmware is updated."""
 REFUSED_SECONDS = 300.0
 """A camera that refused twice in a row is asked again after this: a few wrong passwords lock an account."""
 REPORT_SECONDS = 300.0
@@ -97,7 +97,7 @@ class Patience:
         if was_subscribed:
             self._refusals = 0
         soon = self._backoff.next_delay(ran_for)
-        if isinstance(error, NoEventService):
+        if isinstance(error, NoEventService | NoMetadata):
             return NO_SERVICE_SECONDS
         if not isinstance(error, CameraRefused):
             return soon

@@ -1,6 +1,7 @@
-"""Cameras that tell over ONVIF where they are: all readers in one thread, supervised."""
+"""Cameras that tell over ONVIF where they are: all are asked in one thread, and their metadata is read, supervised."""
 
 import asyncio
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -11,7 +12,7 @@ import structlog
 from gridwatch.app.device_events import Patience
 from gridwatch.config import CameraConfig
 from gridwatch.domain import Clock, PositionFix
-from gridwatch.ingest import IngestError, OnvifPositionReader
+from gridwatch.ingest import IngestError, NoMetadata, OnvifMetadataReader, OnvifPositionReader
 
 log = structlog.get_logger(__name__)
 
@@ -30,6 +31,8 @@ class OnvifPositions:
         self._clock = clock
         self._retry_cap = retry_cap
         self._readers = {one.id: OnvifPositionReader(one, clock, partial(take, one.id)) for one in cameras}
+        # What metadata tells pauses the asking, as what an event tells does.
+        self._metadata = [(one.id, OnvifMetadataReader(one, clock, partial(self.told, one.id))) for one in cameras]
         self._started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
         self._thread = threading.Thread(target=self._run, name="positions-onvif", daemon=True)
 
@@ -63,16 +66,17 @@ class OnvifPositions:
     async def _serve(self) -> None:
         stop = asyncio.Event()
         self._started.set_result((asyncio.get_running_loop(), stop))
+        readers: list[tuple[str, OnvifPositionReader | OnvifMetadataReader]] = [*self._readers.items(), *self._metadata]
         tasks = [
             asyncio.create_task(self._supervise(camera, reader), name=f"positions-{camera}")
-            for camera, reader in self._readers.items()
+            for camera, reader in readers
         ]
         await stop.wait()
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
 
-    async def _supervise(self, camera: str, reader: OnvifPositionReader) -> None:
+    async def _supervise(self, camera: str, reader: OnvifPositionReader | OnvifMetadataReader) -> None:
         """Nothing else retries; other cameras do not notice its troubles."""
         patience, told = Patience(self._retry_cap), ""
         while True:
@@ -82,8 +86,10 @@ class OnvifPositions:
             except Exception as error:  # noqa: BLE001 - the supervisor: one camera's bug must not end its retries
                 reason = error.reason if isinstance(error, IngestError) else f"unexpected {type(error).__name__}"
                 answered = reader.answers > answers
+                # A camera need not have metadata: it is asked.
+                level = logging.INFO if isinstance(error, NoMetadata) else logging.WARNING
                 delay = patience.after(error, self._clock.monotonic() - began, was_subscribed=answered)
             if answered or reason != told:
                 told = reason
-                log.warning("positions_lost", camera=camera, reason=reason, refused=dict(reader.refused))
+                log.log(level, "positions_lost", camera=camera, reason=reason, refused=dict(reader.refused))
             await asyncio.sleep(delay)

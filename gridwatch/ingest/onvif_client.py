@@ -27,19 +27,20 @@ EVENTS = "http://www.onvif.org/ver10/events/wsdl"
 PULL_POINT = f"{EVENTS}#PullPointSubscription"
 SUBSCRIPTION = f"{EVENTS}#SubscriptionManager"
 GEOLOCATION = f"{DEVICE}#GeoLocation"
-"""Three more bindings of the namespace before the `#`."""
+MEDIA_PROFILES = f"{MEDIA}#Profiles"
+"""Four more bindings of the namespace before the `#`."""
 _BINDINGS = {
     DEVICE: ("devicemgmt.wsdl", "DeviceBinding"), MEDIA: ("media.wsdl", "MediaBinding"),
     MEDIA2: ("media2.wsdl", "Media2Binding"), EVENTS: ("events.wsdl", "EventBinding"),
     PULL_POINT: ("events.wsdl", "PullPointSubscriptionBinding"),
     SUBSCRIPTION: ("events.wsdl", "SubscriptionManagerBinding"),
-    GEOLOCATION: ("geolocation.wsdl", "GeoLocationBinding"),
+    GEOLOCATION: ("geolocation.wsdl", "GeoLocationBinding"), MEDIA_PROFILES: ("profiles.wsdl", "ProfilesBinding"),
 }  # fmt: skip
 MAX_ANSWER_BYTES = 4 * 1024 * 1024
 """More is no answer; the largest of the real ones, GetProfiles of a recorder of 64 channels, have a tenth of it."""
 _OUR_WSDL = Path(__file__).parent / "wsdl"
-"""Of services, and an operation, that the library does not describe."""
-_OURS = frozenset({MEDIA2, GEOLOCATION})
+"""Of services, and operations, that the library does not describe, or not well enough."""
+_OURS = frozenset({MEDIA2, GEOLOCATION, MEDIA_PROFILES})
 
 _LOCKED = re.compile(r"\blocked\b|>\s*lock\s*<", re.IGNORECASE)
 """How devices say that an account is locked, in a fault's reason or a page: `User is locked`, `<lockStatus>lock<`."""

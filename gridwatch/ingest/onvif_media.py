@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gridwatch.ingest.onvif_client import MEDIA, MEDIA2, OnvifClient
+from gridwatch.ingest.onvif_client import MEDIA, MEDIA2, MEDIA_PROFILES, OnvifClient
 
 MIN_WIDTH = 640
 """Detectors see too little in narrower pictures."""
@@ -62,6 +62,17 @@ class Media:
         answer = await self._client.call(MEDIA, self._url, "GetProfiles")
         return tuple(_profiles1(answer or ()))
 
+    async def event_profiles(self) -> tuple[str, ...]:
+        """Tokens of the profiles whose metadata has events, those without analytics first. Raises as `profiles`."""
+        if self._namespace == MEDIA2:
+            where = "tr2:Configurations/tr2:Metadata"
+            answer = await self._client.call(MEDIA2, self._url, "GetProfiles", {"Type": ["Metadata"]})
+        else:
+            where = "tt:MetadataConfiguration"
+            answer = await self._client.call(MEDIA_PROFILES, self._url, "GetProfiles")
+        found = sorted(_event_profiles(answer, where), key=lambda one: one[0])
+        return tuple(token for _, token in found)
+
     async def stream_uri(self, token: str) -> str:
         """Where the profile's stream is for RTP over the RTSP connection, as the camera says it; may be empty."""
         if self._namespace == MEDIA2:
@@ -105,6 +116,16 @@ def _profiles2(answer: Any) -> Iterator[VideoProfile]:
                 codec=encoder.findtext("tt:Encoding", "", _NAMES).strip().upper(),
                 name=plain(profile.findtext("tr2:Name", "", _NAMES)),
             )
+
+
+def _event_profiles(answer: Any, where: str) -> Iterator[tuple[bool, str]]:
+    """Whether there are analytics too, and the token; the metadata configuration of a profile is at `where`."""
+    for profile in answer if isinstance(answer, list) else [] if answer is None else [answer]:
+        metadata = profile.find(where, _NAMES)
+        token = profile.get("token")
+        # An empty tt:Events means all of them, and none means none (Media, 5.8.2).
+        if token and metadata is not None and metadata.find("tt:Events", _NAMES) is not None:
+            yield metadata.findtext("tt:Analytics", "", _NAMES).strip() in {"true", "1"}, token
 
 
 def _number(element: Any, path: str) -> float:

@@ -50,7 +50,7 @@ class OnvifPositionReader:
         """Answers that gave no fix, by `NoPlace`."""
 
     def told(self, fix: PositionFix) -> None:
-        """Take a fix that the camera's event told."""
+        """Take a fix that the camera's event told, over a pull point or in its metadata."""
         self._heard_at = self._clock.monotonic()
         self._on_fix(fix)
 

@@ -3,8 +3,9 @@
 import errno
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import av
 import structlog
@@ -30,8 +31,6 @@ OPEN_SECONDS = 5.0
 _FFMPEG_PROVES = frozenset({"MD5", "MD5-SESS"})
 _FAST = {"probesize": "32"}
 """First frame in 0.1 s instead of 1.9 s; the decoder finds what the SDP lacks in the first keyframe."""
-_COMMON = {"allowed_media_types": "video"}
-"""No sound: nobody needs it, and with one track FFmpeg does not move the PTS at the first sender report."""
 _TRANSPORTS: Mapping[Transport, dict[str, str]] = {
     "tcp": {"rtsp_transport": "tcp"},
     # A key picture comes at once: FFmpeg's 384 kB hold less than one of a 4K camera. The kernel may allow less.
@@ -59,55 +58,89 @@ def open_stream(
     through a relay, and over TCP whatever `transport` says.
     Raises CameraRefused, CameraUnreachable or NoVideo.
     """
-    limits = (OPEN_SECONDS, read_seconds)
-    options = {**_COMMON, **_TRANSPORTS[transport], **tls_options(tls_ca)}
+    opening = _Opening(
+        camera=camera, url=url, media="video", limits=(OPEN_SECONDS, read_seconds), tls_ca=tls_ca, hwaccel=hwaccel
+    )
     with ExitStack() as stack:
-        try:
-            container = _connect(lambda: with_credentials(url, credentials), options, limits, hwaccel)
-        except av.error.HTTPUnauthorizedError as error:
-            without_url(error)
-            proof = _proof_for_relay(camera, url, credentials)
-            if transport == "udp":
-                log.warning("rtsp_over_tcp", camera=camera, reason="Digest with SHA-256 is not given over UDP")
-
-            def relay_url() -> str:
-                return stack.enter_context(Relay(camera, url, proof, limits, tls_ca)).url
-
-            container = _connect_relayed(camera, url, relay_url, limits, hwaccel)
-        except av.FFmpegError as error:
-            raise _why_not(camera, url, error) from without_url(error)
-        stack.enter_context(container)
+        container = opening.open(stack, credentials, transport)
         if not _has_video(container):
             raise NoVideo(camera, f"{endpoint(url)} offers no video we can decode", "set it to H.264 or H.265")
         yield container
 
 
-def _connect(
-    make_url: Callable[[], str], options: dict[str, str], limits: tuple[float, float], hwaccel: HWAccel | None
-) -> av.container.InputContainer:
-    """Open by the first URL, fast; by another, slowly, when its pictures cannot be told so. Raises av.FFmpegError."""
-    container = av.open(make_url(), options={**options, **_FAST}, timeout=limits, hwaccel=hwaccel)
-    if not _has_video(container):
-        container.close()
-        container = av.open(make_url(), options=options, timeout=limits, hwaccel=hwaccel)
-    return container
+@contextmanager
+def open_metadata(
+    camera: str, url: str, credentials: Credentials | None, read_seconds: float, tls_ca: Path | None = None
+) -> Iterator[Iterator[bytes]]:
+    """The payloads of the RTP packets of what is neither video nor sound at `url`, over TCP, in order.
+
+    A session of its own: beside another track FFmpeg moves the PTS of the video at sender reports. Parameters and
+    errors as in `open_stream`; the iterator raises as `live_packets` does, and ends when the camera ends it.
+    """
+    opening = _Opening(camera=camera, url=url, media="data", limits=(OPEN_SECONDS, read_seconds), tls_ca=tls_ca)
+    with ExitStack() as stack:
+        container = opening.open(stack, credentials, "tcp")
+        yield (bytes(packet) for packet in _demuxed(camera, container, container.streams.data) if packet.size)
 
 
-def _connect_relayed(
-    camera: str, url: str, relay_url: Callable[[], str], limits: tuple[float, float], hwaccel: HWAccel | None
-) -> av.container.InputContainer:
-    """The same by relays. Raises what `open_stream` raises."""
-    where = endpoint(url)
-    try:
-        return _connect(relay_url, {**_COMMON, **_TRANSPORTS["tcp"]}, limits, hwaccel)
-    except av.FFmpegError as error:
-        if error.errno == _NOT_THAT_WAY:
-            problem = f"{where} gives no stream over TCP, and Digest with SHA-256 is not given over UDP"
-            raise NoVideo(camera, problem, "allow TCP, or Digest with MD5") from without_url(error)
-        raise _why_not(camera, url, error) from without_url(error)
-    except OSError as error:
-        problem = f"cannot connect to {where} ({error.strerror or type(error).__name__})"
-        raise CameraUnreachable(camera, problem, "check its address, network and certificate") from error
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Opening:
+    """What is to be opened."""
+
+    camera: str
+    url: str
+    media: Literal["video", "data"]
+    limits: tuple[float, float]
+    """Seconds to connect, and to wait for more."""
+    tls_ca: Path | None
+    hwaccel: HWAccel | None = None
+
+    def open(
+        self, stack: ExitStack, credentials: Credentials | None, transport: Transport
+    ) -> av.container.InputContainer:
+        """Directly, or through a relay where FFmpeg cannot prove the password. `stack` closes it.
+
+        Raises CameraRefused, CameraUnreachable or NoVideo.
+        """
+        camera, url = self.camera, self.url
+        try:
+            options = {**_TRANSPORTS[transport], **tls_options(self.tls_ca)}
+            container = self._connect(lambda: with_credentials(url, credentials), options)
+        except av.error.HTTPUnauthorizedError as error:
+            without_url(error)
+            proof = _proof_for_relay(camera, url, credentials)
+            if transport == "udp":
+                log.warning("rtsp_over_tcp", camera=camera, reason="Digest with SHA-256 is not given over UDP")
+            container = self._connect_relayed(
+                lambda: stack.enter_context(Relay(camera, url, proof, self.limits, self.tls_ca)).url
+            )
+        except av.FFmpegError as error:
+            raise _why_not(camera, url, error) from without_url(error)
+        return stack.enter_context(container)
+
+    def _connect(self, make_url: Callable[[], str], options: dict[str, str]) -> av.container.InputContainer:
+        """Open by the first URL, fast; by another, slowly, where video cannot be told so. Raises av.FFmpegError."""
+        # No sound: nobody needs it, and with one track FFmpeg does not move the PTS at the first sender report.
+        options = {"allowed_media_types": self.media, **options}
+        container = av.open(make_url(), options={**options, **_FAST}, timeout=self.limits, hwaccel=self.hwaccel)
+        if self.media == "video" and not _has_video(container):
+            container.close()
+            container = av.open(make_url(), options=options, timeout=self.limits, hwaccel=self.hwaccel)
+        return container
+
+    def _connect_relayed(self, relay_url: Callable[[], str]) -> av.container.InputContainer:
+        """The same by relays. Raises what `open` raises."""
+        where = endpoint(self.url)
+        try:
+            return self._connect(relay_url, _TRANSPORTS["tcp"])
+        except av.FFmpegError as error:
+            if error.errno == _NOT_THAT_WAY:
+                problem = f"{where} gives no stream over TCP, and Digest with SHA-256 is not given over UDP"
+                raise NoVideo(self.camera, problem, "allow TCP, or Digest with MD5") from without_url(error)
+            raise _why_not(self.camera, self.url, error) from without_url(error)
+        except OSError as error:
+            problem = f"cannot connect to {where} ({error.strerror or type(error).__name__})"
+            raise CameraUnreachable(self.camera, problem, "check its address, network and certificate") from error
 
 
 def tls_options(tls_ca: Path | None) -> dict[str, str]:
@@ -121,8 +154,12 @@ def live_packets(camera: str, container: av.container.InputContainer, stream: av
     Raises StreamStalled when none came for the `read_seconds` of `open_stream`, and StreamEnded when the connection
     breaks. After neither can reading go on: FFmpeg may have lost its place in the connection.
     """
+    yield from _demuxed(camera, container, stream)
+
+
+def _demuxed(camera: str, container: av.container.InputContainer, streams: Any) -> Iterator[Any]:
     try:
-        yield from container.demux(stream)
+        yield from container.demux(streams)
     except av.error.ExitError as error:
         raise stalled(camera, float(container.read_timeout or 0)) from without_url(error)
     except av.FFmpegError as error:

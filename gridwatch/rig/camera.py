@@ -55,6 +55,8 @@ class VirtualCamera:
     rtsp_digest: RtspDigest = RtspDigest.MD5
     nonce_uses: int | None = None
     """After so many proofs in RTSP a nonce is stale; None: never. Of no effect with MD5."""
+    has_metadata: bool = False
+    """Its profile has a metadata configuration: what it knows of its place is also a track of its stream."""
     has_events: bool = True
     """False: it has no event service."""
     told_host: str | None = None
@@ -83,6 +85,8 @@ class Channel:
         self.fault = Fault.NONE
         self.clock_step_seconds = 0.0
         """How far its clock was set ahead of where it was; any thread may set it."""
+        self.metadata: bytes | None = None
+        """The document that its metadata track begins with; belongs to the event loop."""
         self.position: Position | None = None
         """Where its receiver says that it is; None: it has no receiver. Any thread may set it."""
 

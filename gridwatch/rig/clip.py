@@ -15,6 +15,8 @@ from gridwatch.rig.errors import ClipError
 
 RTP_CLOCK = 90_000
 """Ticks per second of H.264 over RTP (RFC 6184, 8.2.1)."""
+VIDEO_TYPE, METADATA_TYPE = 96, 107
+"""RTP payload types."""
 MAX_PAYLOAD = 1400
 """Bytes of one RTP payload; with IP, UDP and RTP headers it stays below an Ethernet frame's 1500."""
 MAX_CLIP_BYTES = 512 * 1024 * 1024
@@ -132,15 +134,20 @@ class Clip:
             for unit in self.units[0 if turn else first :]:
                 yield turn * self.period + unit.ticks - origin, unit
 
-    def sdp(self) -> str:
-        """The session description (RFC 8866, RFC 6184 section 8.2.1) with one track, `track1`."""
+    def sdp(self, *, metadata: bool = False) -> str:
+        """The session description (RFC 8866, RFC 6184 section 8.2.1): `track1`, and ONVIF's metadata as `track2`."""
         sprop = ",".join(base64.b64encode(nal).decode() for nal in (*self.sps, *self.pps))
         fmtp = f"packetization-mode=1;profile-level-id={self.sps[0][1:4].hex().upper()};sprop-parameter-sets={sprop}"
-        lines = (
+        lines = [
             "v=0", "o=- 1 1 IN IP4 0.0.0.0", "s=gridwatch rig", "c=IN IP4 0.0.0.0", "t=0 0", "a=control:*",
-            "a=range:npt=now-", "m=video 0 RTP/AVP 96", f"a=rtpmap:96 H264/{RTP_CLOCK}", f"a=fmtp:96 {fmtp}",
-            f"a=framerate:{self.fps:g}", "a=control:track1",
-        )  # fmt: skip
+            "a=range:npt=now-", f"m=video 0 RTP/AVP {VIDEO_TYPE}", f"a=rtpmap:{VIDEO_TYPE} H264/{RTP_CLOCK}",
+            f"a=fmtp:{VIDEO_TYPE} {fmtp}", f"a=framerate:{self.fps:g}", "a=control:track1",
+        ]  # fmt: skip
+        if metadata:
+            lines += [
+                f"m=application 0 RTP/AVP {METADATA_TYPE}", f"a=rtpmap:{METADATA_TYPE} vnd.onvif.metadata/{RTP_CLOCK}",
+                "a=control:track2",
+            ]  # fmt: skip
         return "\r\n".join(lines) + "\r\n"
 
 

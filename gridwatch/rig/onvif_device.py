@@ -14,6 +14,7 @@ from gridwatch.rig import media2_messages
 from gridwatch.rig import onvif_messages as messages
 from gridwatch.rig.camera import Channel, OnvifStyle
 from gridwatch.rig.camera import Fault as CameraFault
+from gridwatch.rig.clip import Clip
 from gridwatch.rig.credentials import UsernameToken
 from gridwatch.rig.http_digest import HttpDigest
 from gridwatch.rig.onvif_events import SUBSCRIPTIONS_NS, EventService
@@ -60,11 +61,13 @@ def _get_geo_location(call: _Call) -> str | Fault:
 
 
 def _get_profile(call: _Call) -> str | Fault:
-    return messages.profile(call.channel.clip) if _profile_exists(call) else messages.NO_PROFILE
+    if not _profile_exists(call):
+        return messages.NO_PROFILE
+    return messages.profile(call.channel.clip, metadata=call.channel.camera.has_metadata)
 
 
 def _get_profiles(call: _Call) -> str:
-    return messages.profiles(None if call.channel.fault is CameraFault.NO_VIDEO else call.channel.clip)
+    return messages.profiles(_clip(call), metadata=call.channel.camera.has_metadata)
 
 
 def _get_stream_uri(call: _Call) -> str | Fault:
@@ -72,11 +75,15 @@ def _get_stream_uri(call: _Call) -> str | Fault:
 
 
 def _get_profiles2(call: _Call) -> str:
-    return media2_messages.profiles(None if call.channel.fault is CameraFault.NO_VIDEO else call.channel.clip)
+    return media2_messages.profiles(_clip(call), metadata=call.channel.camera.has_metadata)
 
 
 def _get_stream_uri2(call: _Call) -> str | Fault:
     return media2_messages.stream_uri(call.rtsp_url) if _profile_exists(call, MEDIA2_NS) else messages.NO_PROFILE
+
+
+def _clip(call: _Call) -> Clip | None:
+    return None if call.channel.fault is CameraFault.NO_VIDEO else call.channel.clip
 
 
 def _profile_exists(call: _Call, namespace: str = MEDIA_NS) -> bool:

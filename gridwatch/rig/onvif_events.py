@@ -88,6 +88,14 @@ class _Subscription:
         self.news.set()
 
 
+def metadata_document(emission: Emission) -> bytes:
+    """The message as it comes in a metadata stream (Streaming, 5.1.2.1)."""
+    return (
+        f'<?xml version="1.0" encoding="UTF-8"?><tt:MetadataStream xmlns:tt="http://www.onvif.org/ver10/schema" '
+        f"{_NAMESPACES}><tt:Event>{emission.render(emission.operation)}</tt:Event></tt:MetadataStream>"
+    ).encode()
+
+
 class EventService:
     """The pull points of one camera. Belongs to one event loop."""
 

@@ -20,6 +20,10 @@ _NAMESPACES = (
     'xmlns:s="http://www.w3.org/2003/05/soap-envelope" xmlns:tt="http://www.onvif.org/ver10/schema" '
     f'xmlns:tds="{DEVICE_NS}" xmlns:trt="{MEDIA_NS}" xmlns:ter="http://www.onvif.org/ver10/error"'
 )
+_MULTICAST = (
+    "<tt:Multicast><tt:Address><tt:Type>IPv4</tt:Type><tt:IPv4Address>0.0.0.0</tt:IPv4Address></tt:Address>"
+    "<tt:Port>0</tt:Port><tt:TTL>1</tt:TTL><tt:AutoStart>false</tt:AutoStart></tt:Multicast>"
+)
 _VERSION = "<tt:Major>2</tt:Major><tt:Minor>60</tt:Minor>"
 
 
@@ -150,14 +154,23 @@ def network_interfaces(camera_id: str) -> str:
     )
 
 
-def profiles(clip: Clip | None) -> str:
-    """Answer to GetProfiles: the clip's one profile, or none."""
-    return f"<trt:GetProfilesResponse>{_profile('Profiles', clip) if clip else ''}</trt:GetProfilesResponse>"
+def profiles(clip: Clip | None, *, metadata: bool = False) -> str:
+    """Answer to GetProfiles: the clip's one profile, with `metadata` that has events, or none."""
+    listed = _profile("Profiles", clip, metadata) if clip else ""
+    return f"<trt:GetProfilesResponse>{listed}</trt:GetProfilesResponse>"
 
 
-def profile(clip: Clip) -> str:
+def profile(clip: Clip, *, metadata: bool = False) -> str:
     """Answer to GetProfile."""
-    return f"<trt:GetProfileResponse>{_profile('Profile', clip)}</trt:GetProfileResponse>"
+    return f"<trt:GetProfileResponse>{_profile('Profile', clip, metadata)}</trt:GetProfileResponse>"
+
+
+def metadata_configuration() -> str:
+    """Inside of a tt:MetadataConfiguration: all events, and nothing else."""
+    return (
+        "<tt:Name>metadata</tt:Name><tt:UseCount>1</tt:UseCount><tt:Events/><tt:Analytics>false</tt:Analytics>"
+        f"{_MULTICAST}<tt:SessionTimeout>PT60S</tt:SessionTimeout>"
+    )
 
 
 def stream_uri(url: str) -> str:
@@ -169,7 +182,8 @@ def stream_uri(url: str) -> str:
     )
 
 
-def _profile(element: str, clip: Clip) -> str:
+def _profile(element: str, clip: Clip, metadata: bool) -> str:
+    told = f'<tt:MetadataConfiguration token="metadata">{metadata_configuration()}</tt:MetadataConfiguration>'
     # FrameRateLimit is a whole number in Media1's schema (tt:VideoRateControl): 12.5 fps is written 12.
     return (
         f'<trt:{element} token="{PROFILE_TOKEN}" fixed="true"><tt:Name>{PROFILE_TOKEN}</tt:Name>'
@@ -182,7 +196,6 @@ def _profile(element: str, clip: Clip) -> str:
         f"<tt:EncodingInterval>1</tt:EncodingInterval><tt:BitrateLimit>{clip.kilobits_per_second}</tt:BitrateLimit>"
         f"</tt:RateControl><tt:H264><tt:GovLength>{clip.key_interval}</tt:GovLength>"
         f"<tt:H264Profile>{clip.profile}</tt:H264Profile></tt:H264>"
-        "<tt:Multicast><tt:Address><tt:Type>IPv4</tt:Type><tt:IPv4Address>0.0.0.0</tt:IPv4Address></tt:Address>"
-        "<tt:Port>0</tt:Port><tt:TTL>1</tt:TTL><tt:AutoStart>false</tt:AutoStart></tt:Multicast>"
-        f"<tt:SessionTimeout>PT60S</tt:SessionTimeout></tt:VideoEncoderConfiguration></trt:{element}>"
+        f"{_MULTICAST}<tt:SessionTimeout>PT60S</tt:SessionTimeout></tt:VideoEncoderConfiguration>"
+        f"{told if metadata else ''}</trt:{element}>"
     )

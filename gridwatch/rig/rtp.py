@@ -2,10 +2,10 @@
 
 import secrets
 import struct
+from collections.abc import Sequence
 
-from gridwatch.rig.clip import AccessUnit
+from gridwatch.rig.clip import MAX_PAYLOAD, METADATA_TYPE, VIDEO_TYPE, AccessUnit
 
-PAYLOAD_TYPE = 96
 _NTP_EPOCH = 2_208_988_800
 """Seconds from 1900 (NTP) to 1970 (Unix)."""
 
@@ -27,11 +27,19 @@ class RtpStream:
 
     def packets(self, unit: AccessUnit, ticks: int) -> list[bytes]:
         """The RTP packets of one picture; the last carries the marker bit."""
+        return self._numbered(unit.payloads, VIDEO_TYPE, ticks)
+
+    def document(self, text: bytes, ticks: int) -> list[bytes]:
+        """Those of a document of ONVIF metadata (Streaming, 5.1.2.1.1)."""
+        pieces = [text[at : at + MAX_PAYLOAD] for at in range(0, len(text), MAX_PAYLOAD)]
+        return self._numbered(pieces, METADATA_TYPE, ticks)
+
+    def _numbered(self, payloads: Sequence[bytes], kind_of_all: int, ticks: int) -> list[bytes]:
         timestamp = self.timestamp(ticks)
-        last = len(unit.payloads) - 1
+        last = len(payloads) - 1
         packets = []
-        for i, payload in enumerate(unit.payloads):
-            kind = PAYLOAD_TYPE | (i == last) << 7
+        for i, payload in enumerate(payloads):
+            kind = kind_of_all | (i == last) << 7
             packets.append(struct.pack(">BBHII", 0x80, kind, self.next_sequence, timestamp, self.ssrc) + payload)
             self.next_sequence = (self.next_sequence + 1) & 0xFFFF
             self._octets += len(payload)

@@ -11,17 +11,21 @@ import structlog
 
 from gridwatch.domain import Clock
 from gridwatch.rig.camera import Channel, Fault
+from gridwatch.rig.clip import RTP_CLOCK
 from gridwatch.rig.credentials import DigestChallenge
 from gridwatch.rig.playback import Playback, Sink, SlowClientError, TcpSink, UdpSink
+from gridwatch.rig.rtp import RtpStream
 from gridwatch.rig.wire import MAX_HEAD_BYTES, MessageError, Request, Response, read_request
 
 log = structlog.get_logger(__name__)
 
+MAX_DOCUMENTS = 64
+"""Metadata that waits for one client."""
 _REASONS = {
     200: "OK", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found", 454: "Session Not Found",
     455: "Method Not Valid in This State", 461: "Unsupported Transport", 501: "Not Implemented",
 }  # fmt: skip
-_TARGET = re.compile(r"rtsps?://[^/]+/([^/?]+)(?:/track1)?/?(?:\?.*)?", re.IGNORECASE)
+_TARGET = re.compile(r"rtsps?://[^/]+/([^/?]+)(?:/(track[12]))?/?(?:\?.*)?", re.IGNORECASE)
 _PUBLIC = "OPTIONS, DESCRIBE, SETUP, PLAY, GET_PARAMETER, TEARDOWN"
 
 
@@ -76,6 +80,12 @@ class RtspServer:
             await connection.ended.wait()
         await self._server.wait_closed()
 
+    def tell(self, camera_id: str, document: bytes) -> None:
+        """Send a document on the metadata track of one camera."""
+        for connection in self._connections:
+            if connection.camera_id == camera_id:
+                connection.tell(document)
+
     def disconnect(self, camera_id: str) -> None:
         """Cut every client of one camera."""
         for connection in self._connections:
@@ -115,7 +125,10 @@ class _Connection:
         self._channel: Channel | None = None
         self._heard_at = server.clock.monotonic()
         """When the latest request came that was not refused."""
-        self._sink: Sink | None = None
+        self._sinks: dict[str, Sink] = {}
+        """By track."""
+        self._documents: asyncio.Queue[bytes] = asyncio.Queue(MAX_DOCUMENTS)
+        self._telling: asyncio.Task[None] | None = None
         self._playback: Playback | None = None
         self._playing: asyncio.Task[None] | None = None
         self.ended = asyncio.Event()
@@ -152,12 +165,28 @@ class _Connection:
         return max(0.0, self._heard_at + limit - self._server.clock.monotonic())
 
     async def _stop(self) -> None:
-        if self._playing is not None:
-            self._playing.cancel()
-            await asyncio.wait((self._playing,))
-        if self._sink is not None:
-            self._sink.close()
+        for task in (self._playing, self._telling):
+            if task is not None:
+                task.cancel()
+                await asyncio.wait((task,))
+        for sink in self._sinks.values():
+            sink.close()
         self._writer.close()
+
+    def tell(self, document: bytes) -> None:
+        """Send a document to who plays the metadata track; it is lost on others, and on those who do not read."""
+        if self._telling is not None and not self._documents.full():
+            self._documents.put_nowait(document)
+
+    async def _tell(self, sink: Sink) -> None:
+        """Send until cancelled. Raises ConnectionError."""
+        stream, clock = RtpStream(), self._server.clock
+        began = clock.monotonic()
+        if self._channel is not None and self._channel.metadata is not None:
+            self._documents.put_nowait(self._channel.metadata)
+        while True:
+            document = await self._documents.get()
+            await sink.send_packets(stream.document(document, round((clock.monotonic() - began) * RTP_CLOCK)))
 
     def _answer(self, request: Request) -> bool:
         """Write the answer to one request; False when the connection ends with it."""
@@ -172,6 +201,11 @@ class _Connection:
             # Only now, so that no packet overtakes the answer to PLAY.
             self._playing = asyncio.create_task(self._playback.run(), name=f"rtsp playback {self.camera_id}")
             self._playing.add_done_callback(self._playback_ended)
+        if request.method == "PLAY" and response.status == 200 and "track2" in self._sinks and self._telling is None:
+            self._telling = asyncio.create_task(
+                self._tell(self._sinks["track2"]), name=f"rtsp metadata {self.camera_id}"
+            )
+            self._telling.add_done_callback(self._playback_ended)
         return not (request.method == "TEARDOWN" and response.status == 200)
 
     def _dispatch(self, request: Request) -> Response | None:
@@ -199,6 +233,11 @@ class _Connection:
             "GET_PARAMETER": self._in_session, "TEARDOWN": self._in_session,
         }  # fmt: skip
 
+    def _track(self, target: str) -> str:
+        """The track named in `rtsp://host/<camera id>/track1`; the video where none is."""
+        path = _TARGET.fullmatch(target)
+        return (path and path[2]) or "track1"
+
     def _named(self, target: str) -> Channel | None:
         """The channel of `rtsp://host/<camera id>[/track1]`."""
         path = _TARGET.fullmatch(target)
@@ -208,30 +247,35 @@ class _Connection:
         if channel.fault is Fault.NO_VIDEO:
             return _response(404)
         headers = {"Content-Type": "application/sdp", "Content-Base": request.target.rstrip("/") + "/"}
-        return Response(status=200, reason=_REASONS[200], headers=headers, body=channel.clip.sdp())
+        return Response(
+            status=200,
+            reason=_REASONS[200],
+            headers=headers,
+            body=channel.clip.sdp(metadata=channel.camera.has_metadata),
+        )
 
     def _setup(self, request: Request, channel: Channel) -> Response:
         if channel.fault is Fault.NO_VIDEO:
             return _response(404)
         if self._playing is not None:
             return _response(455)
-        if self._sink is not None:
-            self._sink.close()
-            self._sink = None
+        track = self._track(request.target)
+        if (former := self._sinks.pop(track, None)) is not None:
+            former.close()
         for offer in request.headers.get("transport", "").split(","):
-            transport = self._take(offer.strip())
+            transport = self._take(offer.strip(), track)
             if transport is not None:
                 session = f"{self._session};timeout={self._server.limits.session_seconds}"
                 return _response(200, Transport=transport, Session=session)
         return _response(461)
 
-    def _take(self, offer: str) -> str | None:
+    def _take(self, offer: str, track: str) -> str | None:
         """Open the sink for one offered transport; returns what the answer says of it, None if it cannot be."""
         if offer.startswith("RTP/AVP/TCP"):
             rtp, rtcp = _pair(r"interleaved=(\d{1,3})-(\d{1,3})(?!\d)", offer) or (0, 1)
             if max(rtp, rtcp) > 255:
                 return None
-            self._sink = TcpSink(self._writer, (rtp, rtcp), self._server.limits.waiting_bytes)
+            self._sinks[track] = TcpSink(self._writer, (rtp, rtcp), self._server.limits.waiting_bytes)
             return f"RTP/AVP/TCP;unicast;interleaved={rtp}-{rtcp}"
         ports = _pair(r"client_port=(\d{1,5})-(\d{1,5})(?!\d)", offer)
         if "multicast" in offer or ports is None or not all(0 < port < 65536 for port in ports):
@@ -243,16 +287,17 @@ class _Connection:
         except OSError as error:
             log.warning("rtsp_udp_unavailable", camera=self.camera_id, reason=str(error))
             return None
-        self._sink = sink
+        self._sinks[track] = sink
         return f"RTP/AVP;unicast;client_port={ports[0]}-{ports[1]};server_port={sink.ports[0]}-{sink.ports[1]}"
 
     def _play(self, request: Request, channel: Channel) -> Response:
-        if self._sink is None:
+        if not self._sinks:
             return _response(455)
         response = self._in_session(request, channel)
-        if response.status != 200 or self._playback is not None:
+        video = self._sinks.get("track1")
+        if response.status != 200 or self._playback is not None or video is None:
             return response
-        self._playback = Playback(channel, self._sink, self._server.clock)
+        self._playback = Playback(channel, video, self._server.clock)
         stream = self._playback.stream
         track = f"{request.target.rstrip('/')}/track1"
         info = f"url={track};seq={stream.next_sequence};rtptime={stream.timestamp(0)}"

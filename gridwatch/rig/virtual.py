@@ -17,7 +17,7 @@ from gridwatch.rig.camera import Channel, Fault, VirtualCamera
 from gridwatch.rig.clip import Clip
 from gridwatch.rig.errors import RigError, RigSetupError
 from gridwatch.rig.onvif_device import DEVICE_PATH, OnvifDevice
-from gridwatch.rig.onvif_events import Emission, PropertyOperation
+from gridwatch.rig.onvif_events import Emission, PropertyOperation, metadata_document
 from gridwatch.rig.onvif_messages import geo_location
 from gridwatch.rig.rtsp import RtspLimits, RtspServer, RtspStats
 from gridwatch.rig.ws_discovery import DiscoveryResponder
@@ -138,7 +138,7 @@ class Rig:
     def set_position(self, camera_id: str, lon: float, lat: float) -> None:
         """Let the camera's receiver know where it is: GetGeoLocation says so, and an event tells the subscribers.
 
-        Before the first call the camera has no receiver, and no GetGeoLocation.
+        Before the first call the camera has no receiver, and no GetGeoLocation. Its metadata, if any, says so too.
         """
         place = Position(lon=lon, lat=lat)
         self._channels[camera_id].position = place
@@ -148,6 +148,15 @@ class Rig:
             utc_time=self._time_at(camera_id),
         )  # fmt: skip
         self._in_loop(self._devices[camera_id].events.emit, emission)
+        self._in_loop(self._begin_metadata, camera_id, metadata_document(emission))
+
+    def send_metadata(self, camera_id: str, document: bytes) -> None:
+        """Send anything to who plays the camera's metadata track now."""
+        self._in_loop(self._rtsp.tell, camera_id, document)
+
+    def _begin_metadata(self, camera_id: str, document: bytes) -> None:
+        self._channels[camera_id].metadata = document
+        self._rtsp.tell(camera_id, document)
 
     def lose_subscriptions(self, camera_id: str) -> None:
         """Let the camera forget who subscribed to its events."""

@@ -95,6 +95,24 @@ def test_a_camera_is_asked_where_it_is_and_again_after_it_was_gone(device: Rig) 
     assert PASSWORD not in repr(logs)
 
 
+def test_a_camera_with_metadata_tells_there_and_is_asked_less(rig: MakeRig, tiny_clip: Path) -> None:
+    one = VirtualCamera(
+        id="boat", clip=tiny_clip, username=USERNAME, password=PASSWORD, has_events=False, has_metadata=True
+    )
+    device = rig(one)
+    device.set_position("boat", 121.0, 31.0)
+    with capture_logs() as logs, following(boat(device)) as positions:
+        wait_until(lambda: any(one["event"] == "metadata_connected" for one in logs), 10.0)
+        for i in range(20):
+            at = CLOCK.now()
+            device.set_position("boat", 121.0 + i * 1e-5, 31.0)
+            wait_until(lambda at=at, i=i: positions.of(boat(device))(at).lon == 121.0 + round(i * 1e-5, 7), 5.0)
+        told = kept(positions)["boat"]
+    # Twenty in far less than twenty seconds: asking, once a second, cannot have told them.
+    assert told >= 20
+    assert not [one for one in logs if one["event"] == "positions_lost"]
+
+
 def test_what_the_camera_tells_by_events_is_taken_for_cameras_that_want_it(device: Rig) -> None:
     van = camera("van", "tcp://127.0.0.1:1")
     positions = Positions([boat(device), van], NOBODY, "node", CLOCK)
