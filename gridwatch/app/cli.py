@@ -35,6 +35,7 @@ ConfigPath = Annotated[
     Path, typer.Option("--config", "-c", help="The deployment's YAML.", envvar="GRIDWATCH_CONFIG", show_default=True)
 ]
 DEFAULT_CONFIG = Path("gridwatch.yaml")
+Jobs = Annotated[int | None, typer.Option(min=1, max=256, help="Processes at once. Default: one a core.")]
 
 
 def main() -> None:
@@ -152,17 +153,34 @@ def serve(config: ConfigPath = DEFAULT_CONFIG) -> None:
 
 
 @app.command()
-def replay(
-    file: Annotated[Path, typer.Argument(help="A recorded stream.")],
-    config: ConfigPath = DEFAULT_CONFIG,
+def replay(  # noqa: PLR0913 - each is an option of the command
+    paths: Annotated[
+        list[Path], typer.Argument(help="Recorded streams, or folders of them.", metavar="FILE|FOLDER...")
+    ],
+    *,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", "-c", help="Zones and rules. Default: NAME.yaml beside the clip, else its truth's."),
+    ] = None,
     camera: Annotated[str | None, typer.Option(help="Whose zones and rules apply.")] = None,
-    expect: Annotated[Path | None, typer.Option(help="Truth to compare with; exit 1 on a difference.")] = None,
-    output: Annotated[Path | None, typer.Option("--out", help="Write the incident list here as JSON.")] = None,
+    expect: Annotated[Path | None, typer.Option(help="Truth to compare with. Default: NAME.json beside it.")] = None,
+    json: Annotated[Path | None, typer.Option("--json", help="Write incidents, comparison and scores here.")] = None,
+    junit: Annotated[Path | None, typer.Option(help="Write JUnit XML here.")] = None,
+    sheet: Annotated[Path | None, typer.Option(help="Folder for a picture of each miss and false alarm.")] = None,
+    video: Annotated[Path | None, typer.Option(help="Folder for an annotated copy of each clip.")] = None,
+    jobs: Jobs = None,
 ) -> None:
-    """A recorded file through the same gate, detector, tracker and rules as live video, as fast as it goes."""
-    from gridwatch.app.replay_command import run_replay
+    """Recorded files through the same gate, detector, tracker and rules as live video, compared with what is true.
 
-    raise typer.Exit(run_replay(file, load_settings(config), camera, expect, output))
+    Exits 1 when something was missed or false.
+    """
+    from gridwatch.app.replay_command import ReplayOptions, run_replay
+
+    options = ReplayOptions(
+        paths=paths, config=config, camera=camera, expect=expect, json=json, junit=junit, sheets=sheet, video=video,
+        jobs=jobs,
+    )  # fmt: skip
+    raise typer.Exit(run_replay(options))
 
 
 @app.command()
@@ -224,9 +242,6 @@ def rig(
     from gridwatch.app.rig_command import run_rig
 
     run_rig(cameras, host, rtsp_port, username, password)
-
-
-Jobs = Annotated[int | None, typer.Option(min=1, max=256, help="Processes at once. Default: one a core.")]
 
 
 @samples.command("make")

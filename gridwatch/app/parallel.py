@@ -7,6 +7,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
+from gridwatch.app.logs import configure_logs
 from gridwatch.domain import GridwatchError
 
 Piece = TypeVar("Piece")
@@ -33,7 +34,7 @@ def in_order(work: Callable[[Piece], Result], pieces: Sequence[Piece], jobs: int
         return
     # spawn: a forked child would inherit threads' locks in whatever state they are.
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(max_workers=min(jobs, len(pieces)), mp_context=spawn) as pool:
+    with ProcessPoolExecutor(min(jobs, len(pieces)), mp_context=spawn, initializer=configure_logs) as pool:
         try:
             yield from pool.map(work, pieces)
         except BrokenProcessPool as error:

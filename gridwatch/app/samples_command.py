@@ -8,6 +8,7 @@ from rich.console import Console
 
 from gridwatch.app.parallel import in_order
 from gridwatch.app.progress import bars
+from gridwatch.app.writing import make_folder
 from gridwatch.domain import UsageError
 from gridwatch.rig.scenes import Scene, Variant, kit_scenes, render_kit
 
@@ -22,10 +23,7 @@ def make_scenes(names: Sequence[str], variants: Sequence[str], out: Path, jobs: 
     scenes = kit_scenes()
     wanted = [Variant(one) for one in _chosen("variant", variants, list(Variant))]
     made = [scenes[name].under(variant) for name in _chosen("scene", names, list(scenes)) for variant in wanted]
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"{out} cannot be made: {error.strerror}") from error
+    make_folder(out)
     with bars() as progress:
         task = progress.add_task("rendering", total=sum(scene.seconds for scene in made))
         for scene, _ in zip(made, in_order(partial(_render, out), made, jobs), strict=True):

@@ -1,7 +1,8 @@
 """Typed settings and the site tree, from one YAML."""
 
 from gridwatch.config.detectors import DetectorConfig, DetectorModel
-from gridwatch.config.loading import Settings, load_settings
+from gridwatch.config.document import Document
+from gridwatch.config.loading import Settings, check_settings, load_settings
 from gridwatch.config.model import (
     CameraConfig,
     CameraSource,
@@ -17,6 +18,6 @@ from gridwatch.config.services import BrokerConfig
 
 __all__ = [
     "BrokerConfig", "CameraConfig", "CameraSource", "ConfigError", "CrowdingRule", "Deployment", "DetectorConfig",
-    "DetectorModel", "HealthConfig", "IntrusionRule", "LineConfig", "LineCrossingRule", "MovingConfig", "OnvifSource",
-    "Problem", "RuleConfig", "Settings", "load_settings",
+    "DetectorModel", "Document", "HealthConfig", "IntrusionRule", "LineConfig", "LineCrossingRule", "MovingConfig",
+    "OnvifSource", "Problem", "RuleConfig", "Settings", "check_settings", "load_settings",
 ]  # fmt: skip

@@ -41,7 +41,12 @@ class Settings(BaseModel):
 
 def load_settings(path: Path) -> Settings:
     """Read, check and resolve the deployment at `path`. Raises ConfigError with every problem found."""
-    document = read_document(path, variables=True)
+    return check_settings(read_document(path, variables=True))
+
+
+def check_settings(document: Document) -> Settings:
+    """Check and resolve a deployment that was read, or made. Raises ConfigError with every problem found."""
+    path = document.path
     deployment = _validate(document)
     deployment = _resolve(deployment, path.resolve().parent, Environment())
     problems = list(_cross_check(document, deployment))

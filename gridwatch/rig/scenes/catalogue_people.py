@@ -125,24 +125,26 @@ def crowding() -> Scene:
         _plaza("crowding", 42, 104),
         actors={
             "talker-1": Person(
-                path=walk(VIEW, -3.0, [(-0.03, 0.60), (0.14, 0.60), (-0.03, 0.47)], waits={1: 33.0}),
+                path=walk(VIEW, -4.0, [(-0.03, 0.60), (0.16, 0.58), (0.17, 0.66), (-0.03, 0.50)], waits={2: 33.0}),
                 coat=NAVY, trousers=JEANS, height=1.8,
             ),
             "talker-2": Person(
-                path=walk(VIEW, -2.0, [(-0.03, 0.72), (0.23, 0.70), (-0.03, 0.82)], waits={1: 34.0}),
+                path=walk(VIEW, -3.0, [(-0.03, 0.84), (0.25, 0.82), (0.26, 0.74), (-0.03, 0.84)], waits={2: 33.0}),
                 coat=WINE, trousers=CHARCOAL, coat_length=0.7, height=1.68, hair=(30, 50, 80),
             ),
             "asks-the-way": Person(
-                path=walk(VIEW, 3.0, [(0.40, 1.12), (0.36, 0.78), (0.56, 1.14)], waits={1: 4.0}),
+                path=walk(VIEW, 3.0, [(0.44, 1.12), (0.38, 0.78), (0.56, 1.14)], waits={1: 4.0}),
                 coat=SLATE, trousers=BLACK,
             ),
             "joins-1": Person(
-                path=walk(VIEW, 14.0, [(1.03, 0.48), (0.60, 0.50), (0.36, 0.58), (0.60, 0.46), (1.03, 0.44)],
-                          waits={2: 12.0}),
+                path=walk(
+                    VIEW, 13.0, [(1.03, 0.48), (0.60, 0.48), (0.37, 0.54), (0.36, 0.64), (0.60, 0.46), (1.03, 0.44)],
+                    waits={3: 12.0},
+                ),
                 coat=TEAL, trousers=KHAKI,
             ),
             "joins-2": Person(
-                path=walk(VIEW, 16.0, [(0.60, 1.12), (0.45, 0.74), (0.64, 1.14)], waits={1: 12.0}),
+                path=walk(VIEW, 16.0, [(0.60, 1.12), (0.46, 0.76), (0.64, 1.14)], waits={1: 12.0}),
                 coat=ROSE, trousers=CHARCOAL, height=1.65, coat_length=0.4, hair=(40, 70, 110),
             ),
             "outside-1": Person(

@@ -57,7 +57,7 @@ def _plaza(name: str, seconds: float, seed: int) -> Scene:
 def abandoned_object() -> Scene:
     """A suitcase is left behind. Another one's owner stays beside it, and somebody sets a third down for a moment."""
     owner = walk(VIEW, -1.0, [(-0.03, 0.72), (0.34, 0.70), (0.62, 0.64), (1.04, 0.56)], waits={1: 2.5})
-    keeper = walk(VIEW, 4.0, [(1.04, 0.70), (0.80, 0.72)])
+    keeper = walk(VIEW, 4.0, [(1.04, 0.66), (0.79, 0.67), (0.80, 0.74)])
     short = walk(VIEW, 20.0, [(0.55, 1.14), (0.46, 0.84), (0.24, 1.14)], waits={1: 6.0})
     return replace(
         _plaza("abandoned-object", 40, 301),
@@ -144,7 +144,7 @@ def camera_tamper() -> Scene:
 
 def uneventful() -> Scene:
     """Every rule is watched and none is broken: people pass outside, two meet, a dog runs, clouds come and go."""
-    keeper = walk(VIEW, -6.0, [(-0.03, 0.64), (0.22, 0.66)])
+    keeper = walk(VIEW, -6.0, [(-0.03, 0.60), (0.21, 0.62), (0.22, 0.70)])
     return replace(
         _plaza("uneventful", 34, 305),
         actors={
