@@ -53,7 +53,7 @@ def _rule(rule: SceneRule) -> dict[str, object]:
         case IncidentKind.LINE_CROSSING:
             out["direction"] = rule.direction
         case IncidentKind.WRONG_WAY:
-            out |= {"direction": rule.way, "seconds": rule.seconds}
+            out["direction"] = None if rule.way is None else list(rule.way)
         case IncidentKind.CROWDING:
             out |= {"count": rule.count, "seconds": rule.seconds}
         case IncidentKind.INTRUSION:

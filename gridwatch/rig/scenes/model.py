@@ -235,7 +235,7 @@ class SceneRule:
     count: int = 1
     """Of crowding: how many at least."""
     seconds: float = 0.0
-    """How long the condition must hold before an incident is due."""
+    """How long the condition must hold before an incident is due. Of wrong way: what its own length takes it."""
     tolerance: float = 1.0
     """Seconds by which a found incident may differ from when it is due."""
 
