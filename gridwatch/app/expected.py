@@ -15,8 +15,8 @@ from gridwatch.domain import IncidentKind, UsageError
 DEFAULT_TOLERANCE = 2.0
 """Seconds between truth and detection that count as the same incident, where the file says nothing."""
 
-_IMPOSSIBLE: Final = 1e9
-"""Cost of a pair that is none; more than any number of real ones."""
+_IMPOSSIBLE: Final = 1.0
+"""Cost of a pair that is none; more than all real ones together."""
 
 
 class _Loose(BaseModel):
@@ -148,9 +148,11 @@ def _assign(expected: Sequence[ExpectedIncident], found: Sequence[FoundIncident]
     """Index of the found incident for each expected one that has one."""
     if not expected or not found:
         return {}
+    # Real pairs cost less than one together, and no number is large, which lap would take for infinite.
+    scale = 1.0 + sum(want.tolerance for want in expected)
     costs = np.array(
         [
-            [abs(one.raised_at - want.raised_at) if want.is_meant_by(one) else _IMPOSSIBLE for one in found]
+            [abs(one.raised_at - want.raised_at) / scale if want.is_meant_by(one) else _IMPOSSIBLE for one in found]
             for want in expected
         ],
         dtype=np.float64,

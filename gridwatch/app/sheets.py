@@ -69,7 +69,7 @@ def illustrate(
     else:
         make_folder(video)
         fps = recording.watched.camera.analysis_fps
-        encode(_evenly(pictures, fps), video / f"{recording.name}.mp4", Fraction(fps).limit_denominator(100))
+        encode(evenly(pictures, fps), video / f"{recording.name}.mp4", Fraction(fps).limit_denominator(100))
     return tuple(_write(sheet, sheets) for sheet in wanted if sheets is not None and sheet.tiles)
 
 
@@ -184,10 +184,13 @@ def _write(sheet: _Sheet, folder: Path) -> Path:
     return path
 
 
-def _evenly(pictures: Iterator[tuple[float, Image]], fps: float) -> Iterator[Image]:
-    """One picture every 1 / fps seconds; the last one stands while frames were left out."""
-    written = 0
+def evenly(pictures: Iterator[tuple[float, Image]], fps: float) -> Iterator[Image]:
+    """One picture every 1 / fps seconds; where frames were left out the one before stands."""
+    written, standing = 0, None
     for pts, picture in pictures:
-        while written <= round(pts * fps):
-            yield picture
+        while standing is not None and written < round(pts * fps):
+            yield standing
             written += 1
+        standing = picture
+    if standing is not None:
+        yield standing

@@ -115,11 +115,11 @@ def test_the_same_recording_gives_the_same_bytes(deployment: Callable[..., Path]
     path = deployment("road-dusk")
     files = [tmp_path / "first.json", tmp_path / "second.json"]
     for file in files:
-        done = gridwatch("replay", STREAMS / "road-dusk.mp4", "--config", path, "--out", file)
+        done = gridwatch("replay", STREAMS / "road-dusk.mp4", "--config", path, "--json", file)
         assert done.returncode == 0, done.stderr
     first, second = (file.read_bytes() for file in files)
     assert first == second
-    assert len(json.loads(first)["incidents"]) == 7
+    assert len(json.loads(first)["clips"][0]["incidents"]) == 7
 
 
 @pytest.mark.parametrize("content", [b"", b"no video", None])

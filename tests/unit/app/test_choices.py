@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from gridwatch.app.ingest import choose_cameras, node_name
-from gridwatch.app.replay import choose_camera
+from gridwatch.app.recordings import choose_camera
 from gridwatch.config import Deployment
 from gridwatch.domain import UsageError
 

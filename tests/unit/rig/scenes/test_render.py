@@ -7,12 +7,26 @@ from itertools import islice
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 
+from gridwatch.domain import Point
 from gridwatch.rig import RigError
-from gridwatch.rig.scenes import builtin_scenes, encode, pictures, render
-from gridwatch.rig.scenes.model import Cover, Scene
+from gridwatch.rig.scenes import (
+    Variant,
+    builtin_scenes,
+    encode,
+    frames_of,
+    kit_scenes,
+    pictures,
+    render,
+    render_kit,
+)  # fmt: skip
+from gridwatch.rig.scenes.backdrop import backdrop
+from gridwatch.rig.scenes.model import Cover, Dog, Scene, Waypoint
+from gridwatch.rig.scenes.render import picture
+from gridwatch.rig.scenes.weather import sway
 
 STREAMS = Path(__file__).parents[4] / "samples" / "streams"
 
@@ -23,8 +37,8 @@ def small(scene: Scene, seconds: float = 0.3) -> Scene:
 
 def digest(scene: Scene) -> str:
     whole = sha256()
-    for picture in pictures(scene):
-        whole.update(picture.tobytes())
+    for one in pictures(scene):
+        whole.update(one.tobytes())
     return whole.hexdigest()
 
 
@@ -108,3 +122,67 @@ def test_no_pictures_are_no_clip(tmp_path):
     with pytest.raises(RigError, match="no picture"):
         encode(iter(()), tmp_path / "clip.mp4", Fraction(10))
     assert not (tmp_path / "clip.mp4").exists()
+
+
+@pytest.mark.parametrize("variant", list(Variant))
+def test_each_condition_changes_the_picture_its_own_way_and_the_same_every_time(variant):
+    scene = small(kit_scenes()["intrusion"], seconds=0.2)
+    assert digest(scene.under(variant)) == digest(scene.under(variant))
+    first, _ = pictures(scene.under(variant))
+    day, _ = pictures(scene.under(Variant.DAY))
+    off = np.abs(first.astype(int) - day).mean()
+    if variant in {Variant.DAY, Variant.COMPRESSION}:
+        assert off == 0, "compression is the encoder's"
+    else:
+        assert off > 1.5
+    assert (first.mean() < 0.85 * day.mean()) == (variant in {Variant.DUSK, Variant.RAIN})
+
+
+def test_a_starved_encoder_makes_smaller_files(tmp_path):
+    scene = small(kit_scenes()["intrusion"], seconds=1.0)
+    for variant in (Variant.DAY, Variant.COMPRESSION):
+        render_kit(scene.under(variant), tmp_path)
+    sizes = {path.stem: path.stat().st_size for path in tmp_path.glob("*.mp4")}
+    assert sizes["intrusion-compression"] < 0.5 * sizes["intrusion-day"]
+    assert {path.suffix for path in tmp_path.iterdir()} == {".mp4", ".json", ".yaml"}
+
+
+def test_shaking_moves_the_picture_where_the_truth_says():
+    scene = replace(small(kit_scenes()["camera-tamper"], seconds=4.0), actors={})
+    shaken = replace(scene, conditions=replace(scene.conditions, shake=0.05))
+    still = backdrop(scene)
+    for index in (7, 22, 31):
+        right, down = sway(shaken, index / scene.fps)
+        moved, calm = (  # blurred: the noise of the sensor stays where it is
+            cv2.GaussianBlur(picture(one, still, index), (0, 0), 1.5)[20:160, 20:300].mean(axis=2)
+            for one in (shaken, scene)
+        )
+        shift, _ = cv2.phaseCorrelate(calm, moved, cv2.createHanningWindow((280, 140), cv2.CV_64F))
+        assert shift == pytest.approx((right * 180, down * 180), abs=0.7)
+
+
+def test_flames_and_smoke_are_where_the_fire_is_and_gone_after_it():
+    scene = small(kit_scenes()["fire-smoke"])
+    still, burning, over = (
+        picture(replace(scene, actors={}), backdrop(scene), round(t * scene.fps)).astype(int)
+        for t in (13.0, 20.0, 28.0)
+    )
+    change = np.abs(burning - still).max(axis=2) > 60
+    rows, columns = np.nonzero(change)
+    x, y = scene.fire.at.x * 320, scene.fire.at.y * 180
+    assert abs(np.median(columns) - x) < 12
+    assert y - 60 < rows.min() < rows.max() <= y + 8
+    hot = burning[int(y) - 8, int(x)]
+    assert hot[2] > 200 > hot[0]
+    assert (np.abs(over - still).max(axis=2) > 60).sum() == 0
+
+
+def test_a_dog_is_painted_where_its_box_is():
+    walk = (Waypoint(t=0.0, at=Point(x=0.3, y=0.7)), Waypoint(t=1.0, at=Point(x=0.5, y=0.7)))
+    scene = replace(small(kit_scenes()["intrusion"], seconds=0.1), actors={"dog": Dog(path=walk)})
+    (painted,), (empty,) = (pictures(one) for one in (scene, replace(scene, actors={})))
+    rows, columns = np.nonzero(np.abs(painted.astype(int) - empty).max(axis=2) > 25)
+    ((one,),) = (frame.boxes for frame in frames_of(scene))
+    assert one.label == "dog"
+    assert columns.min() / 320 == pytest.approx(one.box.x1, abs=0.02)
+    assert rows.min() / 180 == pytest.approx(one.box.y1, abs=0.03)

@@ -1,13 +1,39 @@
 """Incidents from geometry, on cases small enough to work out by hand."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from gridwatch.config import load_settings
 from gridwatch.domain import Box, IncidentKind, Point
-from gridwatch.rig.scenes import TrueBox, TrueFrame, builtin_scenes, crossed, frames_of, incidents_of, truth_document
-from gridwatch.rig.scenes.model import Bag, Car, Cover, Line, Person, Place, Scene, SceneRule, View, Waypoint
+from gridwatch.rig.scenes import (
+    TrueBox,
+    TrueFrame,
+    Variant,
+    builtin_scenes,
+    crossed,
+    deployment_document,
+    frames_of,
+    incidents_of,
+    kit_scenes,
+    truth_document,
+)  # fmt: skip
+from gridwatch.rig.scenes.model import (
+    Bag,
+    Car,
+    Cover,
+    Fire,
+    Line,
+    Person,
+    Place,
+    Scene,
+    SceneRule,
+    Spell,
+    View,
+    Waypoint,
+)  # fmt: skip
 
 TRUTH = Path(__file__).parents[4] / "samples" / "truth"
 
@@ -197,3 +223,101 @@ def test_hand_made_truth_refers_to_its_own_rules_zones_and_time():
     for incident in truth["incidents"]:
         assert rules[incident["rule"]]["kind"] == incident["kind"]
         assert 0 <= incident["from"] <= incident["to"] <= truth["seconds"]
+
+
+def test_loitering_is_staying_long_and_each_stay_counts_alone():
+    rule = SceneRule(id="r", kind=IncidentKind.LOITERING, zone="square", seconds=0.4)
+    stays = moving(*[(0.5, 0.6)] * 6, (0.8, 0.6), *[(0.5, 0.6)] * 4)
+    (found,) = incidents_of(scene(rule), stays)
+    assert (found.start, found.due, found.end, found.actors) == (0.0, 0.4, 0.5, ("a",))
+
+
+def test_wrong_way_is_moving_against_the_way_inside_the_zone_and_not_standing_or_across():
+    rule = SceneRule(
+        id="r", kind=IncidentKind.WRONG_WAY, zone="square", labels=("car",), seconds=0.3, way=(1.0, 0.0)
+    )  # fmt: skip
+    against = moving(*((0.7 - 0.03 * step, 0.6) for step in range(12)), label="car")  # inside from 0.58 on, step 4
+    (found,) = incidents_of(scene(rule), against)
+    assert (found.start, found.due) == pytest.approx((0.4, 0.7))
+    along = moving(*((0.42 + 0.03 * step, 0.6) for step in range(6)), label="car")
+    across = moving(*((0.5, 0.42 + 0.05 * step) for step in range(7)), label="car")
+    stands = moving(*((0.5 - 0.0001 * step, 0.6) for step in range(7)), label="car")
+    for others in (along, across, stands):
+        assert incidents_of(scene(rule), others) == []
+
+
+def test_a_wrong_way_without_a_direction_is_a_mistake():
+    with pytest.raises(ValueError, match="names none"):
+        incidents_of(scene(SceneRule(id="r", kind=IncidentKind.WRONG_WAY)), [])
+
+
+def test_something_is_removed_once_it_is_no_longer_where_it_stood_from_the_beginning():
+    rule = SceneRule(id="r", kind=IncidentKind.REMOVED_OBJECT, zone="square", seconds=0.2)
+    taken = moving(*[(0.5, 0.6)] * 3, (0.7, 0.6), *[None] * 3, label="suitcase")
+    (found,) = incidents_of(scene(rule), taken)
+    assert (found.start, found.due, found.end) == pytest.approx((0.3, 0.5, 0.6))
+    came_later = moving((0.1, 0.6), *[(0.5, 0.6)] * 4, None, None, label="suitcase")
+    assert incidents_of(scene(rule), came_later) == []
+
+
+def test_a_car_that_stands_from_the_first_picture_on_is_parked():
+    rule = SceneRule(id="r", kind=IncidentKind.STOPPED_VEHICLE, zone="square", labels=("car",), seconds=0.3)
+    assert incidents_of(scene(rule), moving(*[(0.5, 0.6)] * 8, label="car")) == []
+
+
+def test_a_fire_burns_from_its_first_flame_to_its_last():
+    rule = SceneRule(id="r", kind=IncidentKind.FIRE_SMOKE, zone="square", seconds=0.2)
+    small = scene(rule, fire=Fire(at=at(0.5, 0.7), start=0.35, end=1.25, grow=0.1))
+    (found,) = incidents_of(small, frames_of(small))
+    assert (found.start, found.due, found.end) == pytest.approx((0.4, 0.6, 1.2))
+
+
+def test_a_lens_out_of_focus_is_told_from_a_covered_one():
+    rules = tuple(
+        SceneRule(id=f"health.{fault}", kind=IncidentKind.CAMERA_TAMPER, seconds=0.2)
+        for fault in ("covered", "blurred")
+    )
+    small = replace(
+        scene(rules[0]), rules=rules, defocus=Spell(start=0.5, end=1.0), cover=Cover(start=1.2, end=1.8, slide=0.05)
+    )
+    assert [(one.rule, one.start) for one in incidents_of(small, frames_of(small))] == [
+        ("health.blurred", 0.5), ("health.covered", 1.3),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", list(kit_scenes()))
+def test_a_scene_of_the_kit_has_its_own_kind_and_no_other_and_what_must_raise_nothing(name):
+    one = kit_scenes()[name]
+    frames = frames_of(one)
+    kinds = {incident.kind for incident in incidents_of(one, frames)}
+    assert kinds == ({IncidentKind(name.replace("-", "_"))} if name != "uneventful" else set())
+    guilty = {actor for incident in incidents_of(one, frames) for actor in incident.actors}
+    innocent = {box.name for frame in frames for box in frame.boxes} - guilty
+    assert innocent, "hard negatives"
+    assert 20 <= one.seconds <= 60
+
+
+def test_what_happens_is_the_same_under_every_condition_and_only_shaking_moves_the_boxes():
+    one = replace(kit_scenes()["intrusion"], seconds=8.0)
+    day, *others = (json.loads(truth_document(one.under(variant))) for variant in Variant)
+    assert {other["clip"] for other in others} == {f"intrusion-{variant}.mp4" for variant in list(Variant)[1:]}
+    for other in others:
+        assert other["incidents"] == day["incidents"]
+        assert (other["frames"] != day["frames"]) == (other["clip"] == "intrusion-shake.mp4")
+
+
+# abandoned_object, removed_object and fire_smoke are no rules of the configuration yet.
+WATCHABLE = [
+    name for name in kit_scenes() if name not in {"abandoned-object", "removed-object", "fire-smoke", "uneventful"}
+]
+
+
+@pytest.mark.parametrize("name", WATCHABLE)
+def test_the_deployment_of_a_scene_passes_every_check(name, tmp_path):
+    path = tmp_path / "scene.yaml"
+    one = kit_scenes()[name].under(Variant.DAY)
+    path.write_text(deployment_document(one), encoding="utf-8")
+    (tmp_path / f"{one.name}.mp4").touch()
+    watched = load_settings(path).deployment.cameras[0]
+    health = {rule.id for rule in one.rules if rule.kind is IncidentKind.CAMERA_TAMPER}
+    assert {rule.id for rule in watched.rules} | health == {rule.id for rule in one.rules}
