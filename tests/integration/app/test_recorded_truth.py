@@ -1,15 +1,13 @@
 """Recorded video through the whole pipeline, against what people wrote down by looking at it."""
 
-import json
 import os
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from gridwatch.app.expected import Comparison, compare, read_expected
+from gridwatch.app.expected import Comparison, compare
+from gridwatch.app.recordings import gather
 from gridwatch.app.replay import replay
-from gridwatch.config import CameraConfig, HealthConfig
 from gridwatch.config.model import DetectorConfig
 from gridwatch.detectors import Detector, load_detector
 
@@ -27,15 +25,9 @@ def replayed(clip: str, folder: Path, detector: Detector) -> Comparison:
     file, truth = folder / f"{clip}.mp4", TRUTH / f"{clip}.json"
     if not file.exists():
         pytest.skip(f"{file} is not there: docs/samples.md")
-    document = json.loads(truth.read_text(encoding="utf-8"))
-    camera = CameraConfig.model_validate(
-        {
-            "id": "camera", "site": "harbour", "position": [121.5, 31.2], "source": {"file": str(file)},
-            **{key: document[key] for key in ("zones", "lines", "rules")},
-        }
-    )  # fmt: skip
-    result = replay(file, camera, HealthConfig(), detector, datetime(2000, 1, 1, tzinfo=UTC), lambda _: None)
-    return compare(read_expected(truth), result.found())
+    (recording,) = gather([file], None, None, truth)
+    assert recording.truth is not None
+    return compare(recording.truth.incidents, replay(recording.watched, detector).found())
 
 
 def test_people_in_a_street_are_nearly_all_found(detector: Detector) -> None:
