@@ -2,8 +2,8 @@
 
 ONVIF has two ways (Core 26.06): the operation GetGeoLocation of the device service (8.3.20), whose entries are of
 tt:LocationEntity, and the event tns1:Monitoring/GeoLocation (8.9.11). Both hold a tt:GeoLocation (common.xsd): lon and
-lat in degrees of WGS84. The event comes over a pull point or in a metadata stream. The tt:GeoLocation in a metadata stream's scene (tt:Appearance) is that of an object seen, and
-is never read.
+lat in degrees of WGS84. The event comes over a pull point or in a metadata stream. The tt:GeoLocation in such a
+stream's scene (tt:Appearance) is that of an object seen, and is never read.
 """
 
 import re

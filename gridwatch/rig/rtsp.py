@@ -239,9 +239,11 @@ class _Connection:
         return (path and path[2]) or "track1"
 
     def _named(self, target: str) -> Channel | None:
-        """The channel of `rtsp://host/<camera id>[/track1]`."""
+        """The channel of `rtsp://host/<camera id>[/<track>]`, None where there is none, or no such track."""
         path = _TARGET.fullmatch(target)
-        return self._server.channels.get(path[1]) if path else None
+        channel = self._server.channels.get(path[1]) if path else None
+        no_such_track = path and path[2] == "track2" and channel and not channel.camera.has_metadata
+        return None if no_such_track else channel
 
     def _describe(self, request: Request, channel: Channel) -> Response:
         if channel.fault is Fault.NO_VIDEO:
