@@ -13,8 +13,8 @@ import cv2
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from gridwatch.app.replay import choose_camera
-from gridwatch.app.replay_command import START
+from gridwatch.app.recordings import choose_camera
+from gridwatch.app.replay import START
 from gridwatch.app.tuning.look import Json, Looks, camera_data
 from gridwatch.app.tuning.page import render_page
 from gridwatch.config import CameraConfig, Deployment, Settings
