@@ -112,7 +112,10 @@ def scaling(rig: Rig, plan: Plan) -> list[Figure]:
             Figure.of(f"memory_per_camera_{one.count}", [memory], unit="MiB", note=f"over {base / 2**20:.0f} MiB"),
             Figure.of(f"threads_{one.count}", [one.threads]),
         ]
-    free = [one for one in loads if one.machine <= SATURATED] or loads[:1]
+    free = [one for one in loads if one.machine <= SATURATED]
+    if len(free) < 2:
+        _console.print("the machine is too busy to say how cost grows with the number of streams")
+        return figures
     for name, values in (
         ("cpu_per_camera_growth", [one.cpu / one.count for one in free]),
         ("memory_per_camera_growth", [(one.memory - base) / one.count for one in free]),

@@ -13,7 +13,7 @@ SIZE = (1280, 720)
 FPS = 15
 _SAMPLES = Path(__file__).parents[2] / "samples" / "streams"
 _BITS = 2_000_000
-_IDLE_QUALITY = 23
+_IDLE_QUALITY = 22.4
 """Of x264 (CRF)."""
 _NOISE = 3.0
 """Grey levels of sensor noise: between the rig's day (1.6) and dusk (3) before the picture is enlarged."""
@@ -27,7 +27,7 @@ def busy(path: Path, seconds: float) -> Path:
 
 
 def idle(path: Path, seconds: float) -> Path:
-    """An empty square under sensor noise, at a steady quality (about 1.5 Mbit/s), so that it loops unseen."""
+    """An empty square under sensor noise, at a steady quality (about 2 Mbit/s), so that it loops unseen."""
     with av.open(str(_SAMPLES / "plaza-day.mp4")) as container:
         still = _enlarged(next(container.decode(video=0)))
     return _encode(path, _noisy(still, round(seconds * FPS)), quality=_IDLE_QUALITY)
@@ -44,7 +44,7 @@ def _noisy(still: Image, count: int) -> Iterator[Image]:
         yield np.clip(still + noise, 0, 255).astype(np.uint8)
 
 
-def _encode(path: Path, pictures: Iterable[Image], quality: int | None = None) -> Path:
+def _encode(path: Path, pictures: Iterable[Image], quality: float | None = None) -> Path:
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=FPS)
         stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"

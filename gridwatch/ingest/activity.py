@@ -13,7 +13,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
+import cv2
 
 from gridwatch.domain import Frame, Image
 
@@ -56,8 +56,10 @@ def differ(one: Image, other: Image) -> bool:
     """True when something has changed between two small pictures of a camera."""
     if one.shape != other.shape:
         return True
-    difference = np.maximum(one, other) - np.minimum(one, other)
-    return int(np.count_nonzero(difference.max(axis=2) >= _DIFFERENCE)) >= _AREA * difference[..., 0].size
+    blue, green, red = cv2.split(cv2.absdiff(one, other))
+    most = cv2.max(cv2.max(blue, green), red)
+    _, differs = cv2.threshold(most, _DIFFERENCE - 1, 1, cv2.THRESH_BINARY)
+    return bool(cv2.countNonZero(differs) >= _AREA * differs.size)
 
 
 class SizeWatch:
@@ -152,8 +154,8 @@ class Attention:
 
     def latest(self) -> Look | None:
         """The latest; None before the first."""
-        with self._changed:
-            return self._look
+        # Asked for with every packet, and reading one reference needs no lock.
+        return self._look
 
     def wait(self, index: int, seconds: float) -> bool:
         """Wait until frame `index` is finished; False when it was not after `seconds`."""
