@@ -124,11 +124,15 @@ class ActivityGate:
         if self._asleep:
             self.alive = True
             wake = wake or self._wanted()
-            looks = packet.is_keyframe and self._at(packet) - self._key_at >= KEY_SECONDS
+            looks = packet.is_keyframe and self.at(packet) - self._key_at >= KEY_SECONDS
             return self._rouse(arrival, wake) if looks or wake is not None else ()
         self.alive = self._behind
         is_news = wake is not None or packet.is_keyframe or self._behind or self._since_key
         return self._go_on(arrival, wake) if is_news or self._is_due(packet) else ()
+
+    def due_after(self, packet: VideoPacket) -> float | None:
+        """Seconds from the picture of `packet`, the latest, to the next worth having; None when that is not known."""
+        return None if self._behind or packet.pts is None else self._decoder.due_after(self.at(packet))
 
     def _rouse(self, arrival: Arrival, wake: Wake | None) -> Iterator[Picture]:
         """Asleep: look at a keyframe, unless it is known that it is time to `wake`."""
@@ -148,7 +152,7 @@ class ActivityGate:
         elif self._since_key and wake is not None:
             self._since_key = []
         elif self._since_key:
-            if self._at(packet) > self._at(self._since_key[0].packet):
+            if self.at(packet) > self.at(self._since_key[0].packet):
                 yield from self._sleep(arrival)
                 return
             # Shown before the keyframe, and built on what came before it.
@@ -177,7 +181,7 @@ class ActivityGate:
         if packet.pts is None:
             self._latest = None
             return Wake.HOLE
-        at, latest = self._at(packet), self._latest
+        at, latest = self.at(packet), self._latest
         if packet.is_keyframe:
             self._sizes.key(at)
         if latest is None or abs(at - latest) > HOLE_SECONDS:
@@ -197,8 +201,8 @@ class ActivityGate:
         first = self._kept[0].packet
         return (
             not self._decoder.in_order
-            or self._decoder.is_due(self._at(packet))
-            or self._at(packet) - self._at(first) >= _LONGEST_WAIT_SECONDS
+            or self._decoder.is_due(self.at(packet))
+            or self.at(packet) - self.at(first) >= _LONGEST_WAIT_SECONDS
         )
 
     def _drop_unwanted(self) -> None:
@@ -227,7 +231,7 @@ class ActivityGate:
         for picture in self._decoder.sample(since_key[0], waiting):
             yield self._hand_out(picture)
         shown = waiting[-1] if waiting else shown
-        self._asleep, self._key_at = True, self._at(since_key[0].packet)
+        self._asleep, self._key_at = True, self.at(since_key[0].packet)
         if self._key_at - self._roused_at < _NOTHING_SECONDS:
             self._sizes.was_wrong(self._key_at)
             self._roused_at = float("-inf")
@@ -269,7 +273,7 @@ class ActivityGate:
         small = self._decoder.small(frame)
         if self._still is None or differ(small, self._still):
             return Wake.PICTURE
-        self._still, self._key_at = small, self._at(arrival.packet)
+        self._still, self._key_at = small, self.at(arrival.packet)
         self._keep_only(arrival)
         for picture in self._decoder.sample(arrival, [frame]):
             quiet = picture.time - self._handed_out_to
@@ -279,11 +283,19 @@ class ActivityGate:
     def _decode_kept(self) -> Generator[Picture, None, av.VideoFrame | None]:
         """Decode what was kept; while behind, only as fast as analysis takes it. Returns the last picture decoded."""
         latest = None
+        if not self._behind and len(self._kept) > 1 and self._decoder.in_order:
+            # Of what was kept, none was due when it came.
+            last = self._kept.pop()
+            for picture in self._decoder.decode_between(self._kept):
+                yield self._hand_out(picture)
+            self._kept.clear()
+            self._kept.append(last)
+            self._kept_bytes = last.packet.size
         while self._kept and (not self._behind or self._has_room() or self._kept_bytes > self._most_bytes):
             arrival = self._kept.popleft()
             packet = arrival.packet
             self._kept_bytes -= packet.size
-            wanted = not self._decoder.in_order or packet.pts is None or self._decoder.is_due(self._at(packet))
+            wanted = not self._decoder.in_order or packet.pts is None or self._decoder.is_due(self.at(packet))
             frames = self._decoder.decode(packet, wanted=wanted)
             if frames:
                 self.alive, latest = True, frames[-1]
@@ -301,6 +313,6 @@ class ActivityGate:
         self._handed_out_to = picture.time
         return picture
 
-    def _at(self, packet: VideoPacket) -> float:
+    def at(self, packet: VideoPacket) -> float:
         """PTS in seconds; only compared with each other."""
         return (packet.pts or 0) * self._tick

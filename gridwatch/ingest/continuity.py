@@ -6,6 +6,7 @@ built on a missing picture, so only H.264 needs this.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import av
 
@@ -17,6 +18,8 @@ _SLICE, _IDR_SLICE, _SPS = 1, 5, 7
 _HEAD_BYTES = 4096
 """What precedes a picture's first slice (parameter sets, SEI) is far shorter."""
 _SLICE_HEADER_BYTES = 24
+_EARLY_BYTES = 4
+"""Of a slice, its NAL unit's header with them: enough for the `frame_num` of nearly all."""
 _WITH_CHROMA_FORMAT = frozenset({44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 138, 139, 244})
 """Profiles whose SPS tells the chroma format (ITU-T H.264, 7.3.2.1.1)."""
 
@@ -68,7 +71,7 @@ class FrameNumbers:
             return True
         self.begins_anew = nal[0] & 0x1F == _IDR_SLICE
         try:
-            number = layout.frame_num(nal)
+            number = _frame_num(layout, nal)
         except (IndexError, ValueError):
             return True
         reference = self._reference
@@ -153,6 +156,20 @@ class _Layout:
         if self.separate_planes:
             bits.u(2)
         return bits.u(self.bits)
+
+
+def _frame_num(layout: _Layout, nal: bytes) -> int:
+    """As `layout.frame_num`, faster."""
+    try:
+        return _frame_num_early(layout, nal[:_EARLY_BYTES])
+    except (IndexError, ValueError):
+        return layout.frame_num(nal)
+
+
+@lru_cache(maxsize=4096)
+def _frame_num_early(layout: _Layout, nal: bytes) -> int:
+    # Slices begin in few ways, again and again. What does not end within `nal` raises, and is not remembered.
+    return layout.frame_num(nal)
 
 
 def _skip_scaling_lists(bits: "_Bits", count: int) -> None:

@@ -1,6 +1,6 @@
 """Packets to pictures: the one way that live streams and recorded files share, so that both give the same bytes."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fractions import Fraction
@@ -86,31 +86,33 @@ class PictureDecoder:
         time = self._timeline.foresee(seconds)
         return time is None or self._sampler.would_take(time)
 
+    def due_after(self, seconds: float) -> float | None:
+        """How long after one at `seconds` of the stream's PTS a picture is analysed next; None when not known."""
+        time = self._timeline.foresee(seconds)
+        return None if time is None else self._sampler.next_after(time) - time
+
     def decode(self, packet: VideoPacket, *, wanted: bool = True) -> list[av.VideoFrame]:
         """The whole pictures that `packet` completes, in presentation order; an empty packet drains the decoder.
 
         One that is not `wanted` is decoded only if others are built on it.
         """
-        if packet.is_keyframe and packet.pts != self._from:
-            self._from = None
-        if self._skips is wanted:
-            self._skips = not wanted
-            self._codec.skip_frame = "DEFAULT" if wanted else "NONREF"
-        frames: list[av.VideoFrame] = []
-        errors = 0
-        try:
-            decoded = packet.decode()
-        except av.FFmpegError:
-            errors = 1
-        else:
-            # A corrupt picture was patched up from its neighbours, and is what the next ones are built on.
-            frames = list(takewhile(lambda frame: not frame.is_corrupt, decoded))
-            errors = len(decoded) - len(frames)
-        if errors:
-            # A flushed decoder gives nothing before the next keyframe or recovery point.
-            self._codec.flush_buffers()
+        frames, errors = self._whole(packet, wanted=wanted)
         self._tally.packet(size=0, decoded=len(frames), errors=errors)
         return frames
+
+    def decode_between(self, arrivals: Iterable[Arrival]) -> list[Picture]:
+        """Decode pictures of which none is due, and `sample` them, since they may turn out to be reordered.
+
+        Faster than one by one: decoding leaves little of ours in the processor's caches.
+        """
+        pictures: list[Picture] = []
+        whole = errors = 0
+        for arrival in arrivals:
+            frames, broken = self._whole(arrival.packet, wanted=not self.in_order)
+            whole, errors = whole + len(frames), errors + broken
+            pictures.extend(self.sample(arrival, frames))
+        self._tally.packet(size=0, decoded=whole, errors=errors)
+        return pictures
 
     def decode_alone(self, key: VideoPacket) -> av.VideoFrame | None:
         """The picture of a keyframe and nothing else; None when it is damaged. What was decoded before is forgotten."""
@@ -137,20 +139,45 @@ class PictureDecoder:
         if packet.pts is not None:
             self._timeline.pass_over(packet.pts * self._tick)
 
-    def sample(self, arrival: Arrival, frames: list[av.VideoFrame]) -> Iterator[Picture]:
+    def sample(self, arrival: Arrival, frames: list[av.VideoFrame]) -> list[Picture]:
         """Those of `frames`, which `arrival` completed, that are to be analysed. Call for every packet, in order."""
-        packet = arrival.packet
+        pictures = []
         for frame in frames:
-            if self._from is not None and frame.pts is not None and frame.pts < self._from:
+            pts = frame.pts
+            if self._from is not None and pts is not None and pts < self._from:
                 continue
-            time = self._timeline.advance(None if frame.pts is None else frame.pts * self._tick)
-            if not self._sampler.take(time):
-                continue
-            sent_at = arrival.sent_at(packet)
-            if sent_at is not None and frame.pts is not None and packet.pts is not None:
-                # Reordered: the packet that completes a picture is of a later or an earlier one.
-                sent_at += timedelta(seconds=(frame.pts - packet.pts) * self._tick)
-            yield Picture(time=time, arrived_at=arrival.arrived_at, sent_at=sent_at, image=self._converter.bgr(frame))
+            time = self._timeline.advance(None if pts is None else pts * self._tick)
+            if self._sampler.take(time):
+                pictures.append(self._picture(arrival, frame, time))
+        return pictures
+
+    def _picture(self, arrival: Arrival, frame: av.VideoFrame, time: float) -> Picture:
+        packet = arrival.packet
+        sent_at = arrival.sent_at(packet)
+        if sent_at is not None and frame.pts != packet.pts and frame.pts is not None and packet.pts is not None:
+            # Reordered: the packet that completes a picture is of a later or an earlier one.
+            sent_at += timedelta(seconds=(frame.pts - packet.pts) * self._tick)
+        return Picture(time=time, arrived_at=arrival.arrived_at, sent_at=sent_at, image=self._converter.bgr(frame))
+
+    def _whole(self, packet: VideoPacket, *, wanted: bool) -> tuple[list[av.VideoFrame], int]:
+        """The pictures that `packet` completes, and the number of errors."""
+        if packet.is_keyframe and packet.pts != self._from:
+            self._from = None
+        if self._skips is wanted:
+            self._skips = not wanted
+            self._codec.skip_frame = "DEFAULT" if wanted else "NONREF"
+        try:
+            decoded = packet.decode()
+        except av.FFmpegError:
+            frames, errors = [], 1
+        else:
+            # A corrupt picture was patched up from its neighbours, and is what the next ones are built on.
+            frames = list(takewhile(lambda frame: not frame.is_corrupt, decoded))
+            errors = len(decoded) - len(frames)
+        if errors:
+            # A flushed decoder gives nothing before the next keyframe or recovery point.
+            self._codec.flush_buffers()
+        return frames, errors
 
     def small(self, frame: av.VideoFrame) -> Image:
         """`frame` to compare with another (see `activity.differ`)."""

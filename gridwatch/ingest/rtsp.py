@@ -31,12 +31,20 @@ OPEN_SECONDS = 5.0
 _FFMPEG_PROVES = frozenset({"MD5", "MD5-SESS"})
 _FAST = {"probesize": "32"}
 """First frame in 0.1 s instead of 1.9 s; the decoder finds what the SDP lacks in the first keyframe."""
-_TRANSPORTS: Mapping[Transport, dict[str, str]] = {
+_TRANSPORTS: Mapping[Literal["tcp", "udp"], dict[str, str]] = {
     "tcp": {"rtsp_transport": "tcp"},
     # A key picture comes at once: FFmpeg's 384 kB hold less than one of a 4K camera. The kernel may allow less.
     "udp": {"rtsp_transport": "udp", "buffer_size": "2097152"},
-    "auto": {"rtsp_transport": "tcp+udp", "rtsp_flags": "prefer_tcp", "buffer_size": "2097152"},
 }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LiveStream:
+    """What `open_stream` opens."""
+
+    container: av.container.InputContainer
+    over_tcp: bool
+    """Whether what is not read yet waits with the camera rather than gets lost."""
 
 
 @contextmanager
@@ -48,7 +56,7 @@ def open_stream(
     read_seconds: float,
     tls_ca: Path | None = None,
     hwaccel: HWAccel | None = None,
-) -> Iterator[av.container.InputContainer]:
+) -> Iterator[LiveStream]:
     """Connect to `url`, which has no user information, and play until the context ends. Blocks up to 8 x OPEN_SECONDS.
 
     `read_seconds` is how long a later read may wait. It is no less than what counts as a stall: a read broken off in
@@ -62,10 +70,10 @@ def open_stream(
         camera=camera, url=url, media="video", limits=(OPEN_SECONDS, read_seconds), tls_ca=tls_ca, hwaccel=hwaccel
     )
     with ExitStack() as stack:
-        container = opening.open(stack, credentials, transport)
-        if not _has_video(container):
+        opened = opening.open(stack, credentials, transport)
+        if not _has_video(opened.container):
             raise NoVideo(camera, f"{endpoint(url)} offers no video we can decode", "set it to H.264 or H.265")
-        yield container
+        yield opened
 
 
 @contextmanager
@@ -79,7 +87,7 @@ def open_metadata(
     """
     opening = _Opening(camera=camera, url=url, media="data", limits=(OPEN_SECONDS, read_seconds), tls_ca=tls_ca)
     with ExitStack() as stack:
-        container = opening.open(stack, credentials, "tcp")
+        container = opening.open(stack, credentials, "tcp").container
         yield (bytes(packet) for packet in _demuxed(camera, container, container.streams.data) if packet.size)
 
 
@@ -95,28 +103,38 @@ class _Opening:
     tls_ca: Path | None
     hwaccel: HWAccel | None = None
 
-    def open(
-        self, stack: ExitStack, credentials: Credentials | None, transport: Transport
-    ) -> av.container.InputContainer:
+    def open(self, stack: ExitStack, credentials: Credentials | None, transport: Transport) -> LiveStream:
         """Directly, or through a relay where FFmpeg cannot prove the password. `stack` closes it.
 
         Raises CameraRefused, CameraUnreachable or NoVideo.
         """
         camera, url = self.camera, self.url
+        over_tcp = transport != "udp"
         try:
-            options = {**_TRANSPORTS[transport], **tls_options(self.tls_ca)}
-            container = self._connect(lambda: with_credentials(url, credentials), options)
+            try:
+                container = self._connect_by("tcp" if over_tcp else "udp", credentials)
+            except av.FFmpegError as error:
+                if transport != "auto" or error.errno != _NOT_THAT_WAY:
+                    raise
+                over_tcp, container = False, self._connect_by("udp", credentials)
         except av.error.HTTPUnauthorizedError as error:
             without_url(error)
             proof = _proof_for_relay(camera, url, credentials)
             if transport == "udp":
                 log.warning("rtsp_over_tcp", camera=camera, reason="Digest with SHA-256 is not given over UDP")
+            over_tcp = True
             container = self._connect_relayed(
                 lambda: stack.enter_context(Relay(camera, url, proof, self.limits, self.tls_ca)).url
             )
         except av.FFmpegError as error:
             raise _why_not(camera, url, error) from without_url(error)
-        return stack.enter_context(container)
+        return LiveStream(container=stack.enter_context(container), over_tcp=over_tcp)
+
+    def _connect_by(
+        self, transport: Literal["tcp", "udp"], credentials: Credentials | None
+    ) -> av.container.InputContainer:
+        options = {**_TRANSPORTS[transport], **tls_options(self.tls_ca)}
+        return self._connect(lambda: with_credentials(self.url, credentials), options)
 
     def _connect(self, make_url: Callable[[], str], options: dict[str, str]) -> av.container.InputContainer:
         """Open by the first URL, fast; by another, slowly, where video cannot be told so. Raises av.FFmpegError."""

@@ -67,3 +67,7 @@ class FrameSampler:
     def would_take(self, time: float) -> bool:
         """The same, and nothing changes."""
         return math.floor(time * self._fps + EARLY_SHARE) >= self._due
+
+    def next_after(self, time: float) -> float:
+        """The first grid point that a picture at stream time `time` is not taken for."""
+        return (math.floor(time * self._fps + EARLY_SHARE) + 1) / self._fps

@@ -3,9 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 import av
@@ -23,11 +21,12 @@ from gridwatch.ingest.hardware import accelerator
 from gridwatch.ingest.looping import looped_packets
 from gridwatch.ingest.mjpeg import open_mjpeg
 from gridwatch.ingest.onvif import find_stream
+from gridwatch.ingest.pacing import Pace
 from gridwatch.ingest.recorded import open_recording, packets
 from gridwatch.ingest.rtsp import live_packets, open_stream
 from gridwatch.ingest.tally import ReaderTally
 from gridwatch.ingest.urls import Credentials, split_credentials
-from gridwatch.ingest.walltime import Stamp, producer_time, stamp
+from gridwatch.ingest.walltime import SenderClock, Stamp, stamp
 
 log = structlog.get_logger(__name__)
 
@@ -81,18 +80,19 @@ class Session:
         target = self._find()
         if target is None or self._abandoned.is_set():
             return
-        with self._open(target) as container:
-            self._pull(container, target.clock_offset_seconds)
-
-    def _open(self, target: _Target) -> AbstractContextManager[av.container.InputContainer]:
         camera, source = self._camera.id, self._camera.source
         if source.mjpeg is not None:
-            return open_mjpeg(camera, target.url, target.credentials, self._stall_seconds, source.tls_ca)
+            tls_ca = source.tls_ca
+            with open_mjpeg(camera, target.url, target.credentials, self._stall_seconds, tls_ca) as container:
+                # Its PTS are made up, so there is no pace to keep.
+                self._pull(container, target.clock_offset_seconds, None)
+            return
         tls_ca = source.tls_ca if source.onvif is None else source.onvif.tls_ca
-        return open_stream(
+        with open_stream(
             camera, target.url, target.credentials, source.transport, self._stall_seconds, tls_ca,
             accelerator(self._camera.decode, camera),
-        )  # fmt: skip
+        ) as opened:  # fmt: skip
+            self._pull(opened.container, target.clock_offset_seconds, Pace() if opened.over_tcp else None)
 
     def abandon(self) -> None:
         """Hand out nothing more; `read` returns as soon as the library lets it."""
@@ -132,24 +132,35 @@ class Session:
             url=found.stream_url, credentials=found.credentials, clock_offset_seconds=found.clock_offset_seconds
         )
 
-    def _pull(self, container: av.container.InputContainer, clock_offset_seconds: float) -> None:
+    def _pull(self, container: av.container.InputContainer, clock_offset_seconds: float, pace: Pace | None) -> None:
         stream = container.streams.video[0]
         gate = self._gate(stream)
         self._opened()
+        sender = SenderClock()
         arriving = live_packets(self._camera.id, container, stream)
         try:
             for packet in continuous(arriving, stream, self._outlets.tally):
                 if self._abandoned.is_set():
                     return
-                arrival = Arrival(packet=packet, arrived_at=self._clock.now(), sent_at=_sent_at)
+                arrival = Arrival(packet=packet, arrived_at=self._clock.now(), sent_at=sender.taken_at)
                 self._keep(arrival)
                 self._take(gate, gate.feed(arrival), clock_offset_seconds)
+                if pace is not None:
+                    self._sleep(pace, gate, packet)
         except IngestError:
             self._take(gate, gate.finish(), clock_offset_seconds)
             raise
         if self._up:
             raise StreamEnded(self._camera.id, "the camera ended the stream", "it is tried again")
         raise NoVideo(self._camera.id, "the stream ended before its first picture", "check that its encoder is running")
+
+    def _sleep(self, pace: Pace, gate: ActivityGate, packet: VideoPacket) -> None:
+        """Until there is something to read that is worth it."""
+        due = gate.due_after(packet)
+        if due is not None:
+            seconds = pace.seconds(gate.at(packet), packet.size, due, self._clock.monotonic())
+            if seconds > 0.0:
+                self._abandoned.wait(seconds)
 
     def _play(self, path: Path, *, loop: bool) -> None:
         """Play a recorded file at its own speed, once, or with `loop` again and again as one stream."""
@@ -223,10 +234,3 @@ class Session:
                 remedy="point the camera at an NTP server",
             )  # fmt: skip
         return times
-
-
-def _sent_at(packet: VideoPacket) -> datetime | None:
-    """When the camera says it took the picture of `packet`; None without a sender report."""
-    if not packet.has_sidedata("prft"):
-        return None
-    return producer_time(bytes(packet.get_sidedata("prft")))

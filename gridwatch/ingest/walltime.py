@@ -4,8 +4,12 @@ import struct
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+import av
+
 TRUST_SECONDS = 2.0
 """A camera's clock is believed when it agrees with arrival to within this (design, section 4)."""
+
+_ASK_SECONDS = 1.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,6 +39,30 @@ def producer_time(side_data: bytes) -> datetime | None:
         return datetime.fromtimestamp(microseconds / 1e6, UTC)
     except (ValueError, OverflowError, OSError):
         return None
+
+
+class SenderClock:
+    """The camera's own time of each picture, from its RTCP sender reports. Not thread-safe.
+
+    They come every few seconds, and PTS tell the time in between: one packet a second is asked, since asking is slow.
+    """
+
+    def __init__(self) -> None:
+        self._taken_at: datetime | None = None
+        self._pts = 0
+        self._tick = 0.0
+
+    def taken_at(self, packet: "av.Packet[av.VideoStream]") -> datetime | None:
+        """When the camera says it took the picture of `packet`; None before its first report."""
+        pts = packet.pts
+        if self._taken_at is not None and pts is not None:
+            seconds = (pts - self._pts) * self._tick
+            if -_ASK_SECONDS < seconds < _ASK_SECONDS:
+                return self._taken_at + timedelta(seconds=seconds)
+        taken_at = producer_time(bytes(packet.get_sidedata("prft")))
+        self._taken_at = None if pts is None else taken_at
+        self._pts, self._tick = pts or 0, float(packet.time_base or 0)
+        return taken_at
 
 
 def stamp(sent_at: datetime | None, arrived_at: datetime, clock_offset_seconds: float) -> Stamp:

@@ -52,7 +52,9 @@ def test_reordered_pictures_come_in_the_order_they_are_shown(tmp_path: Path) -> 
     assert all(0 < b - a < 9 for a, b in pairwise(left[1:]))
 
 
-@pytest.mark.parametrize(("size", "shape"), [((1920, 1080), (720, 1280, 3)), ((640, 360), (360, 640, 3))])
+@pytest.mark.parametrize(
+    ("size", "shape"), [((1920, 1080), (720, 1280, 3)), ((640, 360), (360, 640, 3)), ((854, 482), (482, 854, 3))]
+)
 def test_pictures_wider_than_1280_are_scaled_down_and_colours_are_bgr(
     tmp_path: Path, size: tuple[int, int], shape: tuple[int, int, int]
 ) -> None:

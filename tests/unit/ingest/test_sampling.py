@@ -25,6 +25,18 @@ def test_the_mean_rate_is_right_where_the_rates_do_not_divide(source: float, fps
     assert max(b - a for a, b in pairwise(chosen)) < 1 / fps + 1 / source + 1e-9
 
 
+@pytest.mark.parametrize("fps", [1, 4, 5, 7])
+def test_the_next_picture_is_due_where_it_is_taken(fps: float) -> None:
+    chance = random.Random(3)
+    sampler = FrameSampler(fps)
+    for time in sorted(chance.uniform(0.0, 60.0) for _ in range(200)):
+        sampler.take(time)
+        due = sampler.next_after(time)
+        assert time < due <= time + 1.1 / fps
+        assert sampler.would_take(due)
+        assert not sampler.would_take(due - 0.2 / fps)
+
+
 def test_a_source_slower_than_the_rate_is_taken_whole() -> None:
     times = [i / 4 for i in range(40)]
     assert taken(times, 5) == times

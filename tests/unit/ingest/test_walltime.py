@@ -1,10 +1,11 @@
 import struct
 from datetime import UTC, datetime, timedelta
+from fractions import Fraction
 
 import pytest
 
 from gridwatch.domain import FakeClock
-from gridwatch.ingest.walltime import producer_time, stamp
+from gridwatch.ingest.walltime import SenderClock, producer_time, stamp
 
 
 def after(clock: FakeClock, seconds: float) -> datetime:
@@ -78,3 +79,55 @@ def test_a_producer_time_reads_as_utc() -> None:
 @pytest.mark.parametrize("side_data", [b"", b"\0" * 7, struct.pack("=qi", 2**62, 0), struct.pack("=qi", -(2**62), 0)])
 def test_an_impossible_producer_time_is_none(side_data: bytes) -> None:
     assert producer_time(side_data) is None
+
+
+class Packet:
+    """What FFmpeg makes of a packet: `reported` is when it was taken, by the latest sender report."""
+
+    time_base = Fraction(1, 90_000)
+
+    def __init__(self, seconds: float | None, reported: datetime | None) -> None:
+        self.pts = None if seconds is None else round(seconds * 90_000)
+        self.reported = reported
+        self.asked = False
+
+    def get_sidedata(self, kind: str) -> bytes:
+        assert kind == "prft"
+        self.asked = True
+        return b"" if self.reported is None else struct.pack("=qi4x", round(self.reported.timestamp() * 1e6), 24)
+
+
+def test_pictures_between_two_looks_at_the_cameras_clock_are_dated_by_their_pts() -> None:
+    start = FakeClock().now()
+    clock = SenderClock()
+    packets = [Packet(7.0 + i / 15, start + timedelta(seconds=i / 15)) for i in range(150)]
+    for one in packets:
+        taken_at = clock.taken_at(one)
+        assert taken_at is not None
+        assert one.reported is not None
+        assert abs(taken_at - one.reported) < timedelta(microseconds=20)
+    assert sum(one.asked for one in packets) == 10
+
+
+@pytest.mark.parametrize("steps_to", [-3600.0, 4000.0])
+def test_a_step_of_the_pts_is_no_step_of_the_cameras_clock(steps_to: float) -> None:
+    start = FakeClock().now()
+    clock = SenderClock()
+    clock.taken_at(Packet(7.0, start))
+    assert clock.taken_at(Packet(steps_to, start + timedelta(seconds=0.2))) == start + timedelta(seconds=0.2)
+
+
+def test_a_camera_that_sets_its_clock_is_followed_within_a_second() -> None:
+    start = FakeClock().now()
+    set_at = start + timedelta(hours=1)
+    clock = SenderClock()
+    clock.taken_at(Packet(7.0, start))
+    assert clock.taken_at(Packet(8.1, set_at)) == set_at
+
+
+def test_before_the_first_report_every_packet_is_asked() -> None:
+    start = FakeClock().now()
+    clock = SenderClock()
+    assert clock.taken_at(Packet(7.0, None)) is None
+    assert clock.taken_at(Packet(7.2, start)) == start
+    assert clock.taken_at(Packet(None, start)) == start
