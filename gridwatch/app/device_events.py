@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import asdict
+from types import MappingProxyType
 
 import structlog
 
@@ -36,6 +37,10 @@ NO_SERVICE_SECONDS = 3600.0
 """A camera without event service, or metadata, is asked again after this: firmware is updated."""
 REFUSED_SECONDS = 300.0
 """A camera that refused twice in a row is asked again after this: a few wrong passwords lock an account."""
+SETTLE_SECONDS = 30.0
+"""A camera that was subscribed to for so long has told the state of everything that lasts."""
+SETTLE_PERIOD = 1.0
+"""Seconds between two looks whether one has, while anything of an earlier run is still open."""
 REPORT_SECONDS = 300.0
 """Counters are logged this often, when they have changed."""
 
@@ -43,10 +48,14 @@ REPORT_SECONDS = 300.0
 class CameraEvents:
     """The alarms of one camera: takes its events, puts its incidents. For one event loop."""
 
-    def __init__(self, camera: CameraConfig, put: Put, on_fix: TakeFix | None, clock: Clock) -> None:
+    def __init__(
+        self, camera: CameraConfig, put: Put, on_fix: TakeFix | None, clock: Clock, still_open: Sequence[Incident] = ()
+    ) -> None:
+        """`still_open`: what an earlier run left open."""
         self.camera = camera
         self.tally = EventTally()
-        self.state = AlarmState()
+        self.state = AlarmState(resumed=tuple(still_open))
+        self._subscribed_at = 0.0
         self._alarms = DeviceAlarms(camera)
         self._put = put
         self._on_fix = on_fix
@@ -55,6 +64,7 @@ class CameraEvents:
     async def subscribed(self) -> None:
         """A new subscription begins."""
         log.info("events_subscribed", camera=self.camera.id, subscriptions=self.tally.subscriptions)
+        self._subscribed_at = self._clock.monotonic()
         self.state, incidents = self._alarms.resubscribed(self.state, self._clock.now())
         await self._put_all(incidents)
 
@@ -72,11 +82,17 @@ class CameraEvents:
             for fix in fixes:
                 self._on_fix(self.camera.id, fix)
 
-    def finish(self) -> None:
-        """Clear what is open: nobody hears of it any more. After the loop has ended."""
-        self.state, incidents = self._alarms.finish(self.state, self._clock.now())
-        if incidents:
-            self._put(self.camera.id, incidents)
+    @property
+    def is_settled(self) -> bool:
+        """Nothing of an earlier run waits to be heard of."""
+        return not self.state.resumed
+
+    async def settle(self, after: float) -> None:
+        """Clear what an earlier run left open and the camera, subscribed to for `after` seconds, has not told of."""
+        since = self._clock.monotonic() - self._subscribed_at
+        if self.state.resumed and self.tally.connected and since >= after:
+            self.state, incidents = self._alarms.settled(self.state, self._clock.now())
+            await self._put_all(incidents)
 
     async def _put_all(self, incidents: Sequence[Incident]) -> None:
         # The disk must not hold up the other cameras. Shielded, since its thread goes on when we are cancelled.
@@ -107,12 +123,28 @@ class Patience:
 
 
 class DeviceEvents:
-    """Owns the thread in which the events of all cameras that have any are read."""
+    """Owns the thread in which the events of all cameras that have any are read.
 
-    def __init__(self, cameras: Sequence[CameraConfig], put: Put, clock: Clock, on_fix: TakeFix | None = None) -> None:
+    What is on when it stops stays open: the next run goes on with it.
+    """
+
+    def __init__(
+        self,
+        cameras: Sequence[CameraConfig],
+        put: Put,
+        clock: Clock,
+        on_fix: TakeFix | None = None,
+        still_open: Mapping[str, Sequence[Incident]] = MappingProxyType({}),
+        settle_seconds: float = SETTLE_SECONDS,
+    ) -> None:
+        """`still_open`: what an earlier run left open, by camera.
+
+        It is cleared when its camera has not told of it within `settle_seconds` of being subscribed to.
+        """
         self._clock = clock
+        self._settle_seconds = settle_seconds
         self._cameras = {
-            one.id: CameraEvents(one, put, on_fix, clock)
+            one.id: CameraEvents(one, put, on_fix, clock, still_open.get(one.id, ()))
             for one in cameras
             if one.source.onvif is not None and one.events.enabled
         }
@@ -139,7 +171,7 @@ class DeviceEvents:
             self._thread.start()
 
     def close(self, timeout: float) -> None:
-        """End the subscriptions, join, and clear what is open."""
+        """End the subscriptions, and join."""
         if not self._thread.is_alive():
             return
         loop, stop = self._started.result(timeout)
@@ -147,8 +179,6 @@ class DeviceEvents:
         self._thread.join(timeout)
         if self._thread.is_alive():
             log.warning("event_thread_left_behind", after_seconds=timeout)
-        for one in self._cameras.values():
-            one.finish()
         log.info("device_events_stopped", **self.totals())
 
     def _run(self) -> None:
@@ -164,6 +194,7 @@ class DeviceEvents:
             for camera, one in self._cameras.items()
         ]
         tasks.append(asyncio.create_task(self._report(), name="events-report"))
+        tasks.append(asyncio.create_task(self._settle(), name="events-settle"))
         await stop.wait()
         for task in tasks:
             task.cancel()
@@ -185,6 +216,13 @@ class DeviceEvents:
                 told = reason
                 log.warning("events_lost", camera=one.camera.id, reason=reason, again_in_seconds=round(delay, 1))
             await asyncio.sleep(delay)
+
+    async def _settle(self) -> None:
+        waiting = list(self._cameras.values())
+        while waiting := [one for one in waiting if not one.is_settled]:
+            await asyncio.sleep(SETTLE_PERIOD)
+            for one in waiting:
+                await one.settle(self._settle_seconds)
 
     async def _report(self) -> None:
         while True:

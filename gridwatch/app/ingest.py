@@ -16,7 +16,8 @@ from gridwatch.app.pace import Pace
 from gridwatch.app.positions import Positions
 from gridwatch.app.shutdown import ShutdownStack
 from gridwatch.app.sink import IncidentSink, tells_of_clips
-from gridwatch.app.watch import HealthWatch, OpenIncidents
+from gridwatch.app.still_open import sort_out
+from gridwatch.app.watch import HealthWatch
 from gridwatch.bus import BrokerAddress, Outbox, Publisher
 from gridwatch.config import CameraConfig, Deployment
 from gridwatch.detectors import Analysis, AnalysisPool, CameraAnalysis, Detector, load_detectors, people_detector
@@ -51,7 +52,7 @@ class IngestRole:
         log.info("ingest_started", node=self._node, cameras=[camera.id for camera in self._cameras])
 
     def close(self) -> None:
-        """Stop reading, finish what is queued, clear what is open, drain the outbox, disconnect."""
+        """Stop reading, finish what is queued, drain the outbox, disconnect."""
         self._stack.close()
         log.info("ingest_stopped", node=self._node)
 
@@ -76,15 +77,20 @@ class IngestRole:
         health = [(camera, self._deployment.health_of(camera)) for camera in self._cameras]
         address = BrokerAddress.from_config(self._deployment.services.broker)
         positions = Positions(self._cameras, address, self._node, self._clock)
+        still_open = outbox.open_incidents()
+        left = sort_out(still_open, self._cameras)
         analyses = {
             camera.id: CameraAnalysis(
-                camera, detectors[camera.id], positions.of(camera), limits, people_detector(detectors[camera.id])
+                camera, detectors[camera.id], positions.of(camera), limits, people_detector(detectors[camera.id]),
+                left.analysis.get(camera.id, ()),
             )
             for camera, limits in health
-        }
+        }  # fmt: skip
         clips = self._clips(outbox, publisher)
         sink = IncidentSink(outbox, publisher, analyses, clips)
-        put = positions.placing(sink.put)
+        put = positions.placing(sink.put, [one.latest for one in still_open])
+        for orphan in left.orphans:
+            sink.put(self._cameras[0].id, [orphan.cleared(self._clock.now())])
         attention = {camera.id: Attention() for camera in self._cameras if camera.gate}
 
         def on_analysis(frame: Frame, analysis: Analysis) -> None:
@@ -97,8 +103,7 @@ class IngestRole:
             analyses, workers.threads, on_analysis, self._clock, longest_wait=workers.longest_wait_seconds
         )
         reporter = HealthReporter(publisher, pool, self._clock, clips.tally)
-        open_file = OpenIncidents(self._deployment.services.data_dir / f"{self._node}.open.json")
-        watch = HealthWatch(health, put, open_file, self._clock)
+        watch = HealthWatch(health, put, left.health, self._clock)
 
         def on_change() -> None:
             reporter.wake()
@@ -113,11 +118,10 @@ class IngestRole:
             )  # fmt: skip
 
         watched = [self._watch(camera, make_reader, on_change, sink) for camera in self._cameras]
-        events = DeviceEvents(self._cameras, put, self._clock, positions.told)
+        events = DeviceEvents(self._cameras, put, self._clock, positions.told, left.device)
         pool.start()
-        # Read upwards: the cameras stop, health says so, analysis ends, and only then is what is open cleared.
+        # Read upwards: the cameras stop, health says so, analysis ends. What is open stays so, for the next run.
         self._stack.push("positions", positions.close, timeout=1.0)
-        self._stack.push("open incidents", lambda _: sink.clear_open(analyses), timeout=1.0)
         self._stack.push("analysis", pool.close, timeout=1.5)
         self._stack.push("health", reporter.close, timeout=0.5)
         self._stack.push("cameras", lambda timeout: _close_all([one.worker for one in watched], timeout), timeout=2.0)

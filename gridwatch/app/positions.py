@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -79,6 +79,11 @@ class PositionKeeper:
             log.warning("position_unknown", camera=self._camera.id, at=moment.isoformat(), latest_fix=latest)
             return self._camera.place
         return place
+
+    def remember(self, incident: Incident) -> None:
+        """It was raised in an earlier run, with its place."""
+        with self._lock:
+            self._places[incident.id] = incident.position
 
     def place(self, incident: Incident) -> Incident:
         """`incident` where the camera was when it occurred, in all its messages."""
@@ -170,8 +175,14 @@ class Positions:
         keeper = self._keepers.get(camera.id)
         return keeper.position_at if keeper is not None else lambda _: camera.place
 
-    def placing(self, put: Put) -> Put:
-        """`put`, for incidents that know their camera's configured place only (health, device alarms)."""
+    def placing(self, put: Put, still_open: Iterable[Incident] = ()) -> Put:
+        """`put`, for incidents that know their camera's configured place only (health, device alarms).
+
+        `still_open` are those of an earlier run: they stay where they were raised.
+        """
+        for one in still_open:
+            if one.camera in self._keepers:
+                self._keepers[one.camera].remember(one)
 
         def placed(camera: str, incidents: Sequence[Incident]) -> None:
             keeper = self._keepers.get(camera)

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
@@ -25,6 +25,8 @@ from gridwatch.domain import Evidence, Frame, Incident, Phase
 
 log = structlog.get_logger(__name__)
 
+_TOUCH = timedelta(seconds=5)
+
 
 class Wakes(Protocol):
     """Whoever sends what is in the outbox."""
@@ -40,13 +42,6 @@ class MakesClips(Protocol):
         """These messages were put on disk; the picture they speak of arrived at `at` (None: about now)."""
 
 
-class Finishes(Protocol):
-    """An analysis that can clear what it still has open."""
-
-    def finish(self) -> tuple[Incident, ...]:
-        """Clear every open incident as of the last frame."""
-
-
 @dataclass(slots=True)
 class AnalysisTally:
     """What one camera gave. Written by the sink, one thread at a time; reading may be a frame late."""
@@ -56,6 +51,8 @@ class AnalysisTally:
     detections: int = 0
     incidents: int = 0
     """Incidents raised."""
+    suppressed: int = 0
+    """Incidents not raised, since one was cleared at their place a moment ago."""
     lost: int = 0
     """Messages that could not be put on disk."""
 
@@ -70,22 +67,32 @@ class IncidentSink:
         self.tallies: Mapping[str, AnalysisTally] = {camera: AnalysisTally() for camera in cameras}
         """By camera id."""
         self._counting = threading.Lock()
+        self._touched: dict[str, datetime] = {}
 
     def on_analysis(self, frame: Frame, analysis: Analysis) -> None:
         """Take what one frame gave. Called in order within a camera."""
         tally = self.tallies[frame.camera]
         tally.detected += analysis.detected
         tally.detections += analysis.detections
+        tally.suppressed += analysis.suppressed
         self._put(frame.camera, analysis.incidents, analysis.snapshots, frame.arrived_at)
+        if analysis.has_open:
+            self._touch(frame.camera, frame.arrived_at)
 
     def put(self, camera: str, incidents: Sequence[Incident]) -> None:
         """Take incidents that have no picture. Returns when they are on disk, or counted as lost."""
         self._put(camera, incidents, ())
 
-    def clear_open(self, analyses: Mapping[str, Finishes]) -> None:
-        """Clear what is still open when nobody will watch it any more. After the analysis threads have ended."""
-        for camera, analysis in analyses.items():
-            self._put(camera, analysis.finish(), ())
+    def _touch(self, camera: str, at: datetime) -> None:
+        """Note now and then that what is open was still watched, for whoever goes on with it after a crash."""
+        last = self._touched.get(camera)
+        if last is not None and timedelta(0) <= at - last < _TOUCH:
+            return
+        self._touched[camera] = at
+        try:
+            self._outbox.touch(camera, at)
+        except OutboxError as error:
+            log.error("open_incidents_untouched", camera=camera, reason=str(error))
 
     def _put(
         self, camera: str, incidents: Sequence[Incident], snapshots: Sequence[tuple[UUID, Snapshot]],
@@ -96,7 +103,7 @@ class IncidentSink:
         tally = self.tallies[camera]
         messages = _encode(incidents, snapshots)
         try:
-            self._outbox.append(messages)
+            self._outbox.append(messages, incidents)
         except OutboxError as error:
             with self._counting:
                 tally.lost += len(messages)

@@ -1,4 +1,4 @@
-"""The outbox: messages on disk until the broker has them.
+"""The outbox: messages on disk until the broker has them, and beside them which incidents are open.
 
 One SQLite file, owned by one process. `append` returns after the bytes are on disk (WAL, synchronous=FULL), so a
 process killed the moment after loses nothing.
@@ -16,10 +16,11 @@ from typing import Self
 
 import structlog
 
+from gridwatch.bus import open_incidents
 from gridwatch.bus.errors import OutboxError, OutboxFull
 from gridwatch.bus.message import Importance, OutgoingMessage
 from gridwatch.bus.wire import encode_evidence, encode_incident
-from gridwatch.domain import Clock, Incident
+from gridwatch.domain import Clock, Incident, OpenIncident
 
 log = structlog.get_logger(__name__)
 
@@ -122,8 +123,10 @@ class Outbox:
     def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None) -> None:
         self.close()
 
-    def append(self, messages: Sequence[OutgoingMessage]) -> Appended:
+    def append(self, messages: Sequence[OutgoingMessage], incidents: Sequence[Incident] = ()) -> Appended:
         """Store messages in order, all in one transaction; they are on disk when it returns.
+
+        So is what of `incidents`, whose messages these are, is open now (`open_incidents`), also of a refused update.
 
         Updates and evidence for which there is no room are left out and counted; raises OutboxFull, with nothing
         stored, when a raised or cleared incident does not fit, and OutboxError when the disk fails.
@@ -136,12 +139,24 @@ class Outbox:
                 " VALUES (?, ?, ?, ?, ?, ?)",
                 [(m.topic, m.payload, m.content_type, m.retain, m.importance, now) for m in stored],
             )
+            open_incidents.note(db, incidents, self._clock.now())
             self._bytes += size
         return Appended(stored=len(stored), refused=len(messages) - len(stored))
 
     def put_incident(self, incident: Incident, pictures: Sequence[bytes] = ()) -> Appended:
         """Store an incident and the pictures it names, in one transaction. Raises MessageRefused and as `append`."""
-        return self.append([encode_incident(incident), *(encode_evidence(incident, one) for one in pictures)])
+        messages = [encode_incident(incident), *(encode_evidence(incident, one) for one in pictures)]
+        return self.append(messages, [incident])
+
+    def open_incidents(self) -> tuple[OpenIncident, ...]:
+        """What was raised and not cleared, oldest first. Raises OutboxError."""
+        with self._lock, self._errors() as db:
+            return open_incidents.load(db)
+
+    def touch(self, camera: str, at: datetime) -> None:
+        """The open incidents of `camera` were still watched at `at`. Not flushed: a power cut may forget it."""
+        with self._lock, self._transaction(durable=False) as db:
+            open_incidents.touch(db, camera, at)
 
     def peek(self, limit: int, after: int = 0) -> list[OutboxEntry]:
         """Up to `limit` waiting messages with ids above `after`, oldest first. Raises OutboxError."""
@@ -252,6 +267,7 @@ class Outbox:
             raise OutboxError(f"outbox {self._path} was written by a newer gridwatch (version {version})")
         db.execute("BEGIN IMMEDIATE")
         db.execute(_TABLE)
+        db.execute(open_incidents.TABLE)
         db.execute(f"PRAGMA user_version = {_VERSION}")
         db.execute("COMMIT")
         total = db.execute(

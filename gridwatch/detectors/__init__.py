@@ -5,9 +5,10 @@ from gridwatch.detectors.detector import Detector
 from gridwatch.detectors.errors import DetectorError, WeightsError
 from gridwatch.detectors.evidence import Snapshot
 from gridwatch.detectors.loading import load_detector, load_detectors, people_detector
+from gridwatch.detectors.picture_watch import PICTURE_RULES
 from gridwatch.detectors.pool import AnalysisPool, Load
 
 __all__ = [
-    "Analysis", "AnalysisPool", "CameraAnalysis", "Detector", "DetectorError", "Load", "Snapshot", "WeightsError",
-    "load_detector", "load_detectors", "people_detector",
+    "PICTURE_RULES", "Analysis", "AnalysisPool", "CameraAnalysis", "Detector", "DetectorError", "Load", "Snapshot",
+    "WeightsError", "load_detector", "load_detectors", "people_detector",
 ]  # fmt: skip

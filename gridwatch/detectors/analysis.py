@@ -1,6 +1,6 @@
 """One camera's way from frames to incidents: gate, detector, tracker, rules, evidence."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -16,10 +16,22 @@ from gridwatch.detectors.evidence import EvidenceError, Snapshot, snapshot
 from gridwatch.detectors.gate import GateReason, MotionGate
 from gridwatch.detectors.labels import PERSON
 from gridwatch.detectors.motion import MotionOnly, as_detections
-from gridwatch.detectors.picture_watch import PictureWatch
-from gridwatch.detectors.rules import Moment, Rule, RuleEvent
+from gridwatch.detectors.picture_watch import PICTURE_RULES, PictureWatch
+from gridwatch.detectors.rules import LASTING, Moment, Resumed, Rule, RuleEvent
+from gridwatch.detectors.rules.base import Episode
 from gridwatch.detectors.tracker import TrackerSettings, TrackerState, hold, kin_of, track
-from gridwatch.domain import Box, Detection, Frame, Incident, Phase, Position, Track, incident_id
+from gridwatch.domain import (
+    Box,
+    Detection,
+    Frame,
+    Incident,
+    IncidentKind,
+    OpenIncident,
+    Phase,
+    Position,
+    Track,
+    incident_id,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -51,6 +63,8 @@ class Analysis:
     """When the frame was, on the timeline of `tracks`: those last seen before it coast."""
     gate: GateReason | None = None
     """Why the detector looked at the frame, or not; None without a gate or without rules."""
+    has_open: bool = False
+    """Some incident of this camera is open after the frame."""
     suppressed: int = 0
     """Incidents not raised, since one was cleared at their place a moment ago (`cooldown_seconds`)."""
     idle: bool = False
@@ -74,12 +88,15 @@ class CameraAnalysis:
         position_at: Callable[[datetime], Position] | None = None,
         health: HealthConfig | None = None,
         people: Detector | None = None,
+        still_open: Sequence[OpenIncident] = (),
     ) -> None:
         """`camera` is checked: its rules name zones and lines that it has.
 
         `position_at` tells where a moving camera was; called once an incident, for `occurred_at`, in `analyse`.
         `health` says when a picture's own state is an incident, gate open or not; None: never. `people` finds whose
         heads to blur in evidence, when `detector` does not know persons; None: `detector` does.
+        `still_open`: what an earlier run left open, of this camera and of rules that it has or of its picture. The
+        time in between is an outage like any other.
         """
         self._camera = camera
         self._detector = detector
@@ -87,7 +104,9 @@ class CameraAnalysis:
         self._position_at = position_at or (lambda _: camera.place)
         self._places: dict[UUID, Position] = {}
         """Where each open incident occurred."""
-        self._picture = None if health is None else PictureWatch(camera, health, self._position_at)
+        self._still_open = tuple(one for one in still_open if one.latest.rule not in PICTURE_RULES)
+        of_picture = next((one.latest for one in still_open if one.latest.rule in PICTURE_RULES), None)
+        self._picture = None if health is None else PictureWatch(camera, health, self._position_at, of_picture)
         self._unsaid: tuple[Incident, ...] = ()
         """About the picture; kept until said, even when the detector fails on the frame."""
         self._sees_motion = isinstance(detector, MotionOnly)
@@ -104,7 +123,7 @@ class CameraAnalysis:
         self._last: Frame | None = None
         self._moment: Moment | None = None
         self._reason: GateReason | None = None
-        self._open: set[UUID] = set()
+        self._open: set[UUID] = {one.latest.id for one in still_open}
         """Incidents raised and not cleared."""
 
     @property
@@ -143,9 +162,8 @@ class CameraAnalysis:
         return Analysis(
             incidents=(*overdue, *incidents), snapshots=tuple(snapshots), detected=seen is not None,
             detections=0 if seen is None else len(self._usable(seen)), idle=self._is_idle((*overdue, *incidents)),
-            seen=seen or (), tracks=tracked.tracks, pts=moment.pts,
-            gate=self._reason,
-            suppressed=suppressed,
+            has_open=bool(self._open), seen=seen or (), tracks=tracked.tracks, pts=moment.pts,
+            gate=self._reason, suppressed=suppressed,
         )  # fmt: skip
 
     def explain(self, analysis: Analysis) -> tuple[rules.Thought, ...]:
@@ -179,7 +197,7 @@ class CameraAnalysis:
             self._gate.judge(frame.image, frame.pts, tracked=False, unsettled=False)
         return Analysis(
             incidents=tuple(incidents), snapshots=tuple(snapshots), detected=False, detections=0,
-            idle=self._is_idle(incidents),
+            idle=self._is_idle(incidents), has_open=bool(self._open),
         )  # fmt: skip
 
     def _is_idle(self, incidents: Iterable[Incident]) -> bool:
@@ -192,11 +210,13 @@ class CameraAnalysis:
         is_tracking = self._tracker.is_tracking(self._settings)
         return self._camera.gate and self._gate.is_idle and not is_tracking and not self._open
 
-    def _finish_rules(self) -> tuple[Incident, ...]:
+    def _finish_rules(self, *, but: Container[IncidentKind] = ()) -> tuple[Incident, ...]:
+        """Clear what rules have open as of the last frame, except kinds in `but`."""
         if self._moment is None:
             return ()
-        steps = {rule_id: rule.finish(self._moment) for rule_id, rule in self._rules.items()}
-        self._rules = {rule_id: step.rule for rule_id, step in steps.items()}
+        ending = {rule_id: rule for rule_id, rule in self._rules.items() if self._kinds[rule_id].kind not in but}
+        steps = {rule_id: rule.finish(self._moment) for rule_id, rule in ending.items()}
+        self._rules = {**self._rules, **{rule_id: step.rule for rule_id, step in steps.items()}}
         return tuple(self._incident(rule_id, event) for rule_id, step in steps.items() for event in step.events)
 
     def _resume(self, frame: Frame) -> tuple[Incident, ...]:
@@ -206,8 +226,8 @@ class CameraAnalysis:
         if blind > 0:
             self._tracker = self._tracker.forget()
             self._gate.reset()
-        if self._rules and blind <= _OUTAGE_SECONDS and abs(aspect - self._settings.aspect) < 0.01:
-            return ()
+        if self._rules and abs(aspect - self._settings.aspect) < 0.01:
+            return self._finish_rules(but=LASTING) if blind > _OUTAGE_SECONDS else ()
         overdue = self._finish_rules()
         patience = max(TrackerSettings().coast_seconds, 3.5 * self._interval)
         tentative = max(TrackerSettings().tentative_seconds, 1.5 * self._interval)
@@ -215,14 +235,35 @@ class CameraAnalysis:
         self._settings = TrackerSettings(
             aspect=aspect, coast_seconds=patience, tentative_seconds=tentative, longest_step=longest
         )
-        self._rules = rules.build(self._camera, aspect)
-        return overdue
+        is_first, self._rules = not self._rules, rules.build(self._camera, aspect)
+        return overdue + (self._go_on(frame) if is_first else ())
+
+    def _go_on(self, frame: Frame) -> tuple[Incident, ...]:
+        """Give the rules what an earlier run left open; returns what too long a time has ended."""
+        overdue: list[Incident] = []
+        for rule_id, rule in self._rules.items():
+            resumed = []
+            for one in self._still_open:
+                latest = one.latest
+                if latest.rule != rule_id:
+                    continue
+                if _away(one, frame) > _OUTAGE_SECONDS and latest.kind not in LASTING:
+                    overdue.append(latest.cleared(one.seen_at))
+                    continue
+                episode = Episode(
+                    subject=str(latest.id), occurred_at=latest.occurred_at, seq=latest.seq, last_pts=float("-inf"),
+                    score=latest.score, identity=latest.id,
+                )  # fmt: skip
+                resumed.append(Resumed(episode=episode, boxes=latest.boxes))
+                self._places[latest.id] = latest.position
+            self._rules = {**self._rules, rule_id: rule.resume(resumed)}
+        return tuple(overdue)
 
     def _blind(self, frame: Frame) -> float:
         """Seconds before `frame` in which nobody looked; 0 while the stream goes on."""
         last = self._last
         if last is None:
-            return 0.0
+            return max((_away(one, frame) for one in self._still_open), default=0.0)
         if frame.index == 0 or frame.pts < last.pts:
             return max((frame.arrived_at - last.arrived_at).total_seconds(), self._interval)
         gap = frame.pts - last.pts - frame.quiet
@@ -231,7 +272,7 @@ class CameraAnalysis:
     def _next_moment(self, frame: Frame) -> Moment:
         """Stream times of all connections on one timeline, without the time nobody looked."""
         if self._moment is None or self._last is None:
-            return Moment(pts=0.0, at=frame.captured_at)
+            return Moment(pts=0.0, at=frame.captured_at, blind=self._blind(frame))
         blind = self._blind(frame)
         elapsed = self._interval if blind > 0 else frame.pts - self._last.pts
         return Moment(pts=self._moment.pts + elapsed, at=frame.captured_at, blind=blind)
@@ -316,3 +357,8 @@ def _is_mistaken(one: Detection, other: Detection) -> bool:
         and kin_of(one.label) != kin_of(other.label)
         and one.box.iou(other.box) > _SAME_OBJECT_IOU
     )
+
+
+def _away(one: OpenIncident, frame: Frame) -> float:
+    """Seconds between when it was last watched and `frame`."""
+    return max(0.0, (frame.arrived_at - one.seen_at).total_seconds())

@@ -51,6 +51,10 @@ class PictureFault(StrEnum):
     MOVED = "moved"  # the camera shows its scene at another place, or another scene
 
 
+_NEEDS_SCENE: Final = frozenset({PictureFault.COVERED, PictureFault.BLURRED, PictureFault.MOVED})
+"""Told by comparing with the scene."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PictureChange:
     """A fault began or ended."""
@@ -64,7 +68,12 @@ class PictureChange:
 class PictureHealth:
     """One camera's pictures in order to faults, at most one at a time. Deterministic, no I/O; not thread-safe."""
 
-    def __init__(self, settings: HealthConfig) -> None:
+    def __init__(self, settings: HealthConfig, was_on: PictureChange | None = None) -> None:
+        """`was_on`: what was wrong when the last run ended.
+
+        What the scene looked like before is not known then. So a fault that is told by comparing is over once the
+        picture has changed much since the first one, or after `_ACCEPT_SECONDS`.
+        """
         self._holds: dict[PictureFault, float] = {
             fault: hold for fault in PictureFault if (hold := getattr(settings, f"{fault}_seconds")) is not None
         }
@@ -73,7 +82,9 @@ class PictureHealth:
         self._news = _News()
         self._other_scene = _Held()
         self._held = {fault: _Held(0.0 if fault is PictureFault.FROZEN else _BREAK_SECONDS) for fault in PictureFault}
-        self._on: PictureChange | None = None
+        self._on = was_on
+        self._compares_with_first = was_on is not None and was_on.fault in _NEEDS_SCENE
+        self._first: Measures | None = None
         self._began = 0.0
         self._good_since: float | None = None
         self._shape: tuple[int, ...] = ()
@@ -87,10 +98,12 @@ class PictureHealth:
             self._shape = image.shape
             self._scene.forget()
         now = measure(image)
+        if self._first is None:
+            self._first = now
         seen = self._judge(now, moment)
         for fault, held in self._held.items():
             held.see(fault in seen, moment)
-        changes = [*self._end(seen, moment), *self._begin(moment)]
+        changes = [*self._end(now, seen, moment), *self._begin(moment)]
         if PictureFault.MOVED in seen and PictureFault.MOVED not in self._holds:
             self._scene.forget()
         elif seen <= {PictureFault.FROZEN} and self._other_scene.since is None:
@@ -148,15 +161,20 @@ class PictureHealth:
                 return [self._on]
         return []
 
-    def _end(self, seen: set[PictureFault], moment: Moment) -> list[PictureChange]:
+    def _end(self, now: Measures, seen: set[PictureFault], moment: Moment) -> list[PictureChange]:
         if self._on is None:
             return []
         fault = self._on.fault
-        if fault is PictureFault.MOVED and moment.is_after(self._began, _ACCEPT_SECONDS):
+        if self._compares_with_first:
+            seen = set() if self._first is not None and _has_changed(self._first, now, seen) else {fault}
+        is_accepted = fault is PictureFault.MOVED or self._compares_with_first
+        if is_accepted and moment.is_after(self._began, _ACCEPT_SECONDS):
             self._scene.forget()
         elif not self._is_over(fault, seen, moment):
             return []
-        over, self._on = replace(self._on, is_on=False), None
+        if self._compares_with_first:
+            self._scene.forget()
+        over, self._on, self._compares_with_first = replace(self._on, is_on=False), None, False
         self._held[fault].since = self._other_scene.since = None
         return [over]
 
@@ -169,6 +187,13 @@ class PictureHealth:
         if self._good_since is None:
             self._good_since = moment.pts
         return moment.is_after(self._good_since, _CLEAR_SECONDS)
+
+
+def _has_changed(first: Measures, now: Measures, seen: set[PictureFault]) -> bool:
+    """True when there is far more or less to see than in the first picture, or it is another scene."""
+    edges = float(now.edges.sum() + 1e-6) / float(first.edges.sum() + 1e-6)
+    fine = float(np.median(now.fine) + 1e-6) / float(np.median(first.fine) + 1e-6)
+    return not 0.5 < edges < 2.0 or fine > 3.0 or not seen.isdisjoint(_NEEDS_SCENE)
 
 
 class _Held:

@@ -1,7 +1,6 @@
 """Picture health as incidents of a camera."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -23,6 +22,8 @@ from gridwatch.domain import (
 _INFO: Final = DetectorInfo(name="picture-health", version="1", weights_sha256=None)
 _LONGEST_STEP: Final = 15.0
 """A longer gap between pictures of one connection is one in which nobody looked; shorter ones may be key frames."""
+PICTURE_RULES: Final = frozenset(f"{HEALTH_RULE_PREFIX}{fault}" for fault in PictureFault)
+"""The rules of its incidents."""
 _SEVERITY: Final = {PictureFault.BRIGHT: Severity.MINOR, PictureFault.BLURRED: Severity.MINOR}
 """Major where nothing can be seen of the scene, or nothing true."""
 
@@ -34,15 +35,19 @@ class PictureWatch:
     """
 
     def __init__(
-        self, camera: CameraConfig, settings: HealthConfig, position_at: Callable[[datetime], Position]
+        self,
+        camera: CameraConfig,
+        settings: HealthConfig,
+        position_at: Callable[[datetime], Position],
+        still_open: Incident | None = None,
     ) -> None:
-        """`position_at` tells where the camera was."""
+        """`position_at` tells where the camera was; `still_open` is what an earlier run left open."""
         self._camera = camera
         self._position_at = position_at
-        self._health = PictureHealth(settings)
+        self._health = PictureHealth(settings, None if still_open is None else _change(still_open))
         self._last: Frame | None = None
         self._time = 0.0
-        self._open: Incident | None = None
+        self._open = still_open
 
     def look(self, frame: Frame) -> tuple[Incident, ...]:
         """The incidents raised or cleared by the next frame, without evidence."""
@@ -77,7 +82,10 @@ class PictureWatch:
     def _clear(self, frame: Frame) -> tuple[Incident, ...]:
         if self._open is None:
             return ()
-        observed_at = max(frame.captured_at, self._open.occurred_at)
-        over = replace(self._open, phase=Phase.CLEARED, seq=1, observed_at=observed_at)
-        self._open = None
+        over, self._open = self._open.cleared(frame.captured_at), None
         return (over,)
+
+
+def _change(incident: Incident) -> PictureChange:
+    fault = PictureFault(incident.rule.removeprefix(HEALTH_RULE_PREFIX))
+    return PictureChange(fault=fault, is_on=True, since=Moment(pts=0.0, at=incident.occurred_at))

@@ -15,6 +15,7 @@ from gridwatch.domain.incident import (
     Incident,
     IncidentBox,
     IncidentKind,
+    OpenIncident,
     Phase,
     Severity,
 )
@@ -40,7 +41,8 @@ __all__ = [
     "CameraRecord",
     "CameraState", "Case", "CaseFilter", "CaseSource", "CaseStep", "Category", "Clock", "Detection", "DetectorInfo",
     "EventRecord", "Evidence", "FakeClock", "FixVerdict", "Frame", "Grid", "GridwatchError", "Image", "Incident",
-    "IncidentBox", "IncidentFilter", "IncidentKind", "IncidentRecord", "PageKey", "Person", "Phase", "Point",
+    "IncidentBox", "IncidentFilter", "IncidentKind", "IncidentRecord", "OpenIncident",
+    "PageKey", "Person", "Phase", "Point",
     "Position", "PositionFix", "PositionTrack", "Role", "Severity", "SiteLevel", "SitePath", "SiteRecord", "StepClock",
     "StepEntry", "SystemClock", "Track", "Unit", "UsageError", "incident_id",
 ]  # fmt: skip

@@ -144,6 +144,21 @@ class Incident:
         """CloudEvents id: incident id + `.` + seq."""
         return f"{self.id}.{self.seq}"
 
+    def cleared(self, at: datetime) -> "Incident":
+        """The message that ends it, after this one; `at` never before it occurred, even when a clock was set back."""
+        observed_at = max(at, self.occurred_at)
+        return replace(self, phase=Phase.CLEARED, seq=self.seq + 1, observed_at=observed_at, evidence=())
+
     def with_evidence(self, *evidence: Evidence) -> "Incident":
         """The same message carrying `evidence`."""
         return replace(self, evidence=evidence)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OpenIncident:
+    """One that was raised and not cleared when a worker ended, for the next one to go on with."""
+
+    latest: Incident
+    """Its latest message."""
+    seen_at: datetime
+    """When it was last watched, UTC; to some seconds."""

@@ -11,7 +11,7 @@ from typing import Final
 
 from gridwatch.config.model import CameraConfig, HealthConfig
 from gridwatch.domain import HEALTH_RULE_PREFIX, Incident, IncidentKind, Severity
-from gridwatch.ingest.health_incident import cleared, raised
+from gridwatch.ingest.health_incident import raised
 
 CLOCK_DRIFT_RULE: Final = f"{HEALTH_RULE_PREFIX}clock-drift"
 
@@ -35,22 +35,17 @@ class DriftWatch:
             for camera, health in cameras
             if health.clock_drift_seconds is not None
         }
-        self._said_again = [one for one in still_open if one.rule == CLOCK_DRIFT_RULE]
-        self._orphans = [one for one in self._said_again if one.camera not in self._cameras]
-        for one in self._said_again:
+        known = [one for one in still_open if one.rule == CLOCK_DRIFT_RULE]
+        self._orphans = [one for one in known if one.camera not in self._cameras]
+        for one in known:
             if one.camera in self._cameras:
                 self._cameras[one.camera].incident = one
         self._looked: tuple[datetime, float] | None = None
 
-    @property
-    def open(self) -> tuple[Incident, ...]:
-        """The raised messages of all that is not cleared."""
-        return (*self._orphans, *(one.incident for one in self._cameras.values() if one.incident is not None))
-
     def step(self, drifts: Mapping[str, float], at: datetime, monotonic: float) -> tuple[Incident, ...]:
         """What is to be said now. `drifts`: clock minus ours in seconds, of the cameras that are up and tell it."""
-        said = [*self._said_again, *(cleared(one, at) for one in self._orphans)]
-        self._said_again, self._orphans = [], []
+        said = [one.cleared(at) for one in self._orphans]
+        self._orphans = []
         stepped = self._has_stepped(at, monotonic)
         for name, clock in self._cameras.items():
             said += clock.see(drifts.get(name), at, monotonic, stepped)
@@ -86,7 +81,7 @@ class _Clock:
             return ()
         self.since = None
         if self.incident is not None:
-            over, self.incident = cleared(self.incident, at), None
+            over, self.incident = self.incident.cleared(at), None
             return (over,)
         self.incident = raised(self.config, IncidentKind.DEVICE_ALARM, CLOCK_DRIFT_RULE, Severity.MINOR, began_at, at)
         return (self.incident,)

@@ -1,6 +1,5 @@
-"""The messages of an incident that is about a camera itself: raised once, cleared once."""
+"""The message of an incident that is about a camera itself."""
 
-from dataclasses import replace
 from datetime import datetime
 
 from gridwatch.config.model import CameraConfig
@@ -20,8 +19,3 @@ def raised(
         site=camera.site_path, camera=camera.id, rule=rule, position=camera.place, occurred_at=occurred_at,
         observed_at=max(at, occurred_at), boxes=(), score=1.0, count=count, evidence=(), detector=None,
     )  # fmt: skip
-
-
-def cleared(incident: Incident, at: datetime) -> Incident:
-    """Say at `at` that what was raised is over; never before it occurred, even when our clock was set back since."""
-    return replace(incident, phase=Phase.CLEARED, seq=1, observed_at=max(at, incident.occurred_at))

@@ -19,7 +19,7 @@ from typing import Final
 
 from gridwatch.config.model import CameraConfig, HealthConfig
 from gridwatch.domain import HEALTH_RULE_PREFIX, CameraState, Incident, IncidentKind, Severity
-from gridwatch.ingest.health_incident import cleared, raised
+from gridwatch.ingest.health_incident import raised
 
 OFFLINE_RULE: Final = f"{HEALTH_RULE_PREFIX}offline"
 SITE_OFFLINE_RULE: Final = f"{HEALTH_RULE_PREFIX}site-offline"
@@ -35,32 +35,26 @@ class OutageWatch:
     def __init__(
         self, cameras: Sequence[tuple[CameraConfig, HealthConfig]], still_open: Iterable[Incident] = ()
     ) -> None:
-        """`still_open`: the raised messages of an earlier run (`open` of its watch).
+        """`still_open`: what an earlier run left open.
 
-        The first step says them again, as they were, since that run may have died before it could; the id and seq are
-        the same. Those of cameras that are not watched any more are then cleared. A recorded file is not watched: it
-        ends by nature.
+        The first step clears those of cameras that are not watched any more. A recorded file is not watched: it ends
+        by nature.
         """
         self._sites: dict[str, _Site] = {}
         for camera, health in cameras:
             if health.offline_seconds is not None and camera.source.file is None:
                 site = self._sites.setdefault(camera.site, _Site())
                 site.cameras.append(_Camera(camera, health.offline_seconds, health.return_seconds))
-        self._said_again = [one for one in still_open if one.rule in (OFFLINE_RULE, SITE_OFFLINE_RULE)]
-        self._orphans = [one for one in self._said_again if not self._adopt(one)]
-
-    @property
-    def open(self) -> tuple[Incident, ...]:
-        """The raised messages of all that is not cleared."""
-        return (*self._orphans, *(one for site in self._sites.values() for one in site.open))
+        known = [one for one in still_open if one.rule in (OFFLINE_RULE, SITE_OFFLINE_RULE)]
+        self._orphans = [one for one in known if not self._adopt(one)]
 
     def step(self, states: Mapping[str, CameraState], at: datetime, monotonic: float) -> tuple[Incident, ...]:
         """What is to be said now, given the state of every camera.
 
         STOPPED says nothing about the camera: its worker ended. Call it about once a second; `at` is UTC.
         """
-        said = [*self._said_again, *(cleared(one, at) for one in self._orphans)]
-        self._said_again, self._orphans = [], []
+        said = [one.cleared(at) for one in self._orphans]
+        self._orphans = []
         for site in self._sites.values():
             for camera in site.cameras:
                 camera.see(states[camera.config.id], at, monotonic)
@@ -90,19 +84,13 @@ class _Site:
         self.cameras: list[_Camera] = []
         self.incident: Incident | None = None
 
-    @property
-    def open(self) -> Iterator[Incident]:
-        if self.incident is not None:
-            yield self.incident
-        yield from (camera.incident for camera in self.cameras if camera.incident is not None)
-
     def step(self, at: datetime, now: float) -> Iterator[Incident]:
         for camera in self.cameras:
             if camera.is_well and camera.incident is not None:
-                yield cleared(camera.incident, at)
+                yield camera.incident.cleared(at)
                 camera.incident = None
         if self.incident is not None and any(camera.is_well for camera in self.cameras):
-            yield cleared(self.incident, at)
+            yield self.incident.cleared(at)
             self.incident = None
             for camera in self.cameras:
                 # The others may be on their way: whoever comes back later than a grace has a trouble of its own.

@@ -22,8 +22,13 @@ from gridwatch.detectors.rules.loitering import Loitering
 from gridwatch.detectors.rules.stopped_vehicle import StoppedVehicle
 from gridwatch.detectors.rules.thoughts import Explains, Stance, Thought
 from gridwatch.detectors.rules.wrong_way import WrongWay
+from gridwatch.domain import IncidentKind
+
+LASTING = frozenset({IncidentKind.STOPPED_VEHICLE, IncidentKind.ABANDONED_OBJECT, IncidentKind.REMOVED_OBJECT})
+"""Kinds that are about what does not move by itself: what stands where it stood before an outage is the same."""
 
 __all__ = [
+    "LASTING",
     "Crowding",
     "Explains",
     "Intrusion",

@@ -25,6 +25,8 @@ _LEAST: Final = 0.01
 _MOVED: Final = 0.75
 """Sizes between where a track began and where it stands, from which it has moved: another box around a parked car
 beside which somebody passes, or a wrong one, is not so far off."""
+_MOVED_ON: Final = 0.3
+"""The same for a track that began where a moving one was lost: the same vehicle, or a parked one that hid it."""
 _GAP: Final = 2.0
 """Seconds unseen after which a moving vehicle is forgotten: its tracker coasted before."""
 _HIDDEN: Final = 20.0
@@ -37,12 +39,14 @@ class _Vehicle:
 
     track: int
     origin: Point
-    """Where its track began; where the latest of its tracks did while it has not moved."""
+    """Where its track began."""
     moved: bool
     rest: Point
     """Where it stands, or was at `since`."""
     since: float
     """Stream time when it came to `rest`."""
+    enough: float = _MOVED
+    """Sizes from `origin` at which it must stand to have moved."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,8 +101,8 @@ class StoppedVehicle:
         vehicle = self._follow(memory, track, moment)
         stands = moment.is_after(vehicle.since, _STANDS)
         if stands and not vehicle.moved:
-            gone = distance(vehicle.origin, vehicle.rest, self.visits.aspect)
-            vehicle = replace(vehicle, moved=gone >= _MOVED * size(track.box, self.visits.aspect))
+            gone = distance(vehicle.origin, track.box.centre, self.visits.aspect)
+            vehicle = replace(vehicle, moved=gone >= vehicle.enough * size(track.box, self.visits.aspect))
         inside = self.zone.contains(anchor(self.settings, track.box))
         return Judgement(
             holds=stands and vehicle.moved and inside, memory=vehicle, follow=True, since=vehicle.since,
@@ -110,10 +114,16 @@ class StoppedVehicle:
         if memory is None:
             return _Vehicle(track=track.id, origin=here, moved=False, rest=here, since=moment.pts)
         stands = moment.is_after(memory.since, _STANDS)
-        if memory.track != track.id:
+        if memory.track != track.id and stands:
             # Found again. The new box may lie a little beside the old one, which is no movement.
-            origin = memory.origin if memory.moved or not stands else here
-            memory = replace(memory, track=track.id, origin=origin, rest=here if stands else memory.rest)
+            memory = replace(memory, track=track.id, origin=here, rest=here)
+        elif memory.track != track.id:
+            gone = distance(memory.origin, memory.rest, self.visits.aspect)
+            was_moving = memory.moved or gone >= _MOVED * size(track.box, self.visits.aspect)
+            return _Vehicle(
+                track=track.id, origin=here, moved=False, rest=here, since=moment.pts,
+                enough=_MOVED_ON if was_moving else _MOVED,
+            )  # fmt: skip
         room = max((_LOOSE if stands else _TIGHT) * size(track.box, self.visits.aspect), _LEAST)
         if distance(memory.rest, here, self.visits.aspect) > room:
             return replace(memory, rest=here, since=moment.pts)

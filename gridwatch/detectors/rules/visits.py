@@ -38,6 +38,8 @@ _REACH_PER_SECOND: Final = 0.7
 _STILL_REACH: Final = 0.5
 """Sizes within which a new track continues a lost one that stood, whenever that was."""
 _NEVER: Final = float("-inf")
+_BEFORE: Final = -1e-6
+"""Just before stream time begins."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -286,10 +288,10 @@ class Visits(Generic[M]):
 
 
 def _resumed(number: int, one: Resumed, memory: M | None) -> Visit[M]:
-    """Nobody's track yet: its id is none that a tracker gives, and it was last seen before anything else is."""
+    """Nobody's track yet: its id is none that a tracker gives, and it was last seen just before the first picture."""
     shown = one.boxes[0]
     track = Track(
         id=-number, label=shown.label, box=shown.box, score=shown.score, best_score=one.episode.score,
-        first_seen=_NEVER, last_seen=-1e-6, hits=CONFIRMED_HITS,
+        first_seen=_NEVER, last_seen=_BEFORE, hits=CONFIRMED_HITS,
     )  # fmt: skip
-    return Visit(track=track, kept=0.0, since=0.0, held=0.0, memory=memory, episode=one.episode)
+    return Visit(track=track, kept=_BEFORE, since=_BEFORE, held=_BEFORE, memory=memory, episode=one.episode)

@@ -53,6 +53,8 @@ class AlarmState:
 
     active: Mapping[AlarmKey, Incident | None] = field(default_factory=dict)
     """What is on, oldest first, with its raised incident; None where it was no news or came in a flood."""
+    resumed: tuple[Incident, ...] = ()
+    """Open since an earlier run, and not heard of in this one."""
     recent: tuple[UUID, ...] = ()
     """The latest incidents raised."""
     allowances: Mapping[str, Allowance] = field(default_factory=dict)
@@ -75,11 +77,17 @@ class DeviceAlarms:
         if topic is None or (topic.is_motion and not self._camera.events.motion):
             return state, ()
         key = AlarmKey(topic=event.topic, source=event.source, key=event.key)
+        if state.resumed and key not in state.active:
+            state = self._recognised(state, topic, key, event)
         if event.operation is Operation.DELETED or event.state is False:
             return self._off(state, key, event)
         if event.state is None:
             return self._once(state, topic, key, event)
         return self._on(state, topic, key, event)
+
+    def settled(self, state: AlarmState, at: datetime) -> tuple[AlarmState, tuple[Incident, ...]]:
+        """The camera has told the state of everything that lasts: what is open and was not among it is over."""
+        return replace(state, resumed=()), tuple(one.cleared(at) for one in state.resumed)
 
     def resubscribed(self, state: AlarmState, at: datetime) -> tuple[AlarmState, tuple[Incident, ...]]:
         """A new subscription begins, which tells the state of everything that lasts, but of nothing that has gone.
@@ -89,9 +97,18 @@ class DeviceAlarms:
         gone = [key for key in state.active if key.key]
         return _given_up(state, gone, at)
 
-    def finish(self, state: AlarmState, at: datetime) -> tuple[AlarmState, tuple[Incident, ...]]:
-        """Nobody will hear of what is on any more."""
-        return _given_up(state, list(state.active), at)
+    def _recognised(self, state: AlarmState, topic: AlarmTopic, key: AlarmKey, event: DeviceEvent) -> AlarmState:
+        """With the incident of an earlier run that this event is about, if there is one, under its key.
+
+        Its id tells: it follows from when it occurred and from the key (`_incident`).
+        """
+        rule = _rule(topic, event)
+        for one in state.resumed:
+            ids = (self._id(one.occurred_at, rule, key, again) for again in range(MAX_RECENT))
+            if one.rule == rule and one.id in ids:
+                left = tuple(other for other in state.resumed if other.id != one.id)
+                return replace(state, resumed=left, active=_with(state.active, key, one))
+        return state
 
     def _on(
         self, state: AlarmState, topic: AlarmTopic, key: AlarmKey, event: DeviceEvent
@@ -121,7 +138,7 @@ class DeviceAlarms:
         if self._incident(topic, key, event).id in state.recent:
             return replace(state, repeated=state.repeated + 1), ()
         state, raised = self._raise(state, topic, key, event)
-        return state, () if raised is None else (raised, _cleared(raised, raised.occurred_at))
+        return state, () if raised is None else (raised, raised.cleared(raised.occurred_at))
 
     def _raise(
         self, state: AlarmState, topic: AlarmTopic, key: AlarmKey, event: DeviceEvent
@@ -140,14 +157,16 @@ class DeviceAlarms:
     def _incident(self, topic: AlarmTopic, key: AlarmKey, event: DeviceEvent, again: int = 0) -> Incident:
         camera = self._camera
         rule = _rule(topic, event)
-        subject = repr((key.topic, key.source, key.key, again))
         return Incident(
-            id=incident_id(event.occurred_at, camera.id, rule, subject), kind=topic.kind,
+            id=self._id(event.occurred_at, rule, key, again), kind=topic.kind,
             severity=camera.events.severity.get(topic.kind, _severity(topic)), phase=Phase.RAISED, seq=0,
             site=camera.site_path, camera=camera.id, rule=rule, position=camera.place,
             occurred_at=event.occurred_at, observed_at=event.occurred_at, boxes=(), score=1.0, count=1, evidence=(),
             detector=None,
         )  # fmt: skip
+
+    def _id(self, occurred_at: datetime, rule: str, key: AlarmKey, again: int) -> UUID:
+        return incident_id(occurred_at, self._camera.id, rule, repr((key.topic, key.source, key.key, again)))
 
 
 def _severity(topic: AlarmTopic) -> Severity:
@@ -184,12 +203,7 @@ def _given_up(state: AlarmState, keys: list[AlarmKey], at: datetime) -> tuple[Al
     """Those alarms are off as of `at`."""
     raised = [state.active[key] for key in keys]
     left = {key: one for key, one in state.active.items() if key not in keys}
-    return replace(state, active=MappingProxyType(left)), tuple(_cleared(one, at) for one in raised if one is not None)
-
-
-def _cleared(raised: Incident, at: datetime) -> Incident:
-    """Never before it was raised, even when a clock was set back in between."""
-    return replace(raised, phase=Phase.CLEARED, seq=1, observed_at=max(at, raised.occurred_at))
+    return replace(state, active=MappingProxyType(left)), tuple(one.cleared(at) for one in raised if one is not None)
 
 
 def _with(old: Mapping[_K, _V], key: _K, value: _V) -> Mapping[_K, _V]:

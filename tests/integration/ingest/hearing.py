@@ -15,9 +15,13 @@ DEADLINE = 20.0
 class Hearing:
     """What was heard, by the thread that hears it."""
 
-    def __init__(self, cameras: Sequence[CameraConfig], on_fix: TakeFix | None = None) -> None:
+    def __init__(
+        self, cameras: Sequence[CameraConfig], on_fix: TakeFix | None = None, still_open: Sequence[Incident] = ()
+    ) -> None:
+        """`still_open` are of the first camera, and are cleared when it has not told of them within a second."""
         self.incidents: list[Incident] = []
-        self.events = DeviceEvents(cameras, self._put, SystemClock(), on_fix)
+        left = {cameras[0].id: still_open}
+        self.events = DeviceEvents(cameras, self._put, SystemClock(), on_fix, left, settle_seconds=1.0)
         self._first = cameras[0].id
 
     @property
@@ -44,9 +48,9 @@ class Hearing:
 
 
 @contextmanager
-def hearing(*cameras: CameraConfig, subscribed: bool = True) -> Iterator[Hearing]:
+def hearing(*cameras: CameraConfig, subscribed: bool = True, still_open: Sequence[Incident] = ()) -> Iterator[Hearing]:
     """Started, and with `subscribed` hearing the first camera; stopped at the end."""
-    heard = Hearing(cameras)
+    heard = Hearing(cameras, still_open=still_open)
     heard.events.start()
     try:
         if subscribed:

@@ -70,9 +70,7 @@ def test_each_alarm_topic_becomes_its_kind(rig: MakeRig) -> None:
         wait_until(lambda: len(heard.incidents) >= len(kinds) + 2, DEADLINE)
     raised = [str(one.kind) for one in heard.incidents if one.seq == 0]
     assert raised == [*(kind for _, kind in kinds.values()), "line_crossing"]
-    assert sorted(one.id for one in heard.incidents if one.seq) == sorted(
-        one.id for one in heard.incidents if not one.seq
-    )
+    assert [str(one.kind) for one in heard.incidents if one.seq] == ["line_crossing"]
 
 
 def test_what_was_on_before_is_no_news(rig: MakeRig) -> None:
@@ -143,7 +141,7 @@ def test_an_event_told_again_after_a_reconnect_is_the_same_although_the_clock_is
                 wait_until(lambda n=told: heard.tally.events >= n, DEADLINE)
                 device.lose_subscriptions("cam1")
             wait_until(lambda: len(heard.told) >= 2, DEADLINE)
-            return heard.events.totals()["repeated"] == 1 and heard.told == [
+            return heard.events.totals()["repeated"] >= 1 and heard.told == [
                 ("linedetector.crossed.fence", "raised"), ("linedetector.crossed.fence", "cleared"),
             ]  # fmt: skip
 
@@ -208,9 +206,25 @@ def test_a_camera_that_cannot_be_reached_does_not_hold_up_another(rig: MakeRig) 
         assert heard.events.tallies["gone"].subscriptions == 0
 
 
-def test_closing_clears_what_is_on(rig: MakeRig) -> None:
+def test_what_is_on_over_a_restart_goes_on_and_ends_when_the_camera_says_so(rig: MakeRig) -> None:
     device = rig()
     with hearing(camera(device)) as heard:
         switch(device, on=True)
         heard.wait_for(ON)
-    assert heard.told == [ON, OFF]
+    assert heard.told == [ON]
+    with hearing(camera(device), still_open=heard.incidents) as again:
+        wait_until(lambda: again.events.totals()["repeated"] >= 1, DEADLINE)
+        switch(device, on=False)
+        again.wait_for(OFF)
+    assert again.incidents[0].id == heard.incidents[0].id
+
+
+def test_what_went_off_while_nobody_ran_is_cleared_once_though_the_camera_knows_nothing_of_it(rig: MakeRig) -> None:
+    device = rig()
+    with hearing(camera(device)) as heard:
+        switch(device, on=True)
+        heard.wait_for(ON)
+    with hearing(camera(rig()), still_open=heard.incidents) as again:
+        again.wait_for(OFF)
+    assert again.told == [OFF]
+    assert (again.incidents[0].id, again.incidents[0].seq) == (heard.incidents[0].id, 1)

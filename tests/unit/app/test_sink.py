@@ -1,6 +1,6 @@
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -41,13 +41,6 @@ class Bell:
 
     def wake(self) -> None:
         self.rung += 1
-
-
-class Open:
-    """An analysis with one open incident."""
-
-    def finish(self) -> tuple[Incident, ...]:
-        return (CLEARED,)
 
 
 @pytest.fixture
@@ -94,10 +87,17 @@ def test_a_picture_follows_the_incident_that_names_it(outbox: Outbox) -> None:
     assert topics(outbox) == [IncidentTopic, EvidenceTopic]
 
 
-def test_what_is_open_at_the_end_is_cleared(outbox: Outbox) -> None:
+def test_what_is_open_is_known_to_the_next_run_and_when_it_was_last_watched(outbox: Outbox) -> None:
     sink = IncidentSink(outbox, Bell(), ["square"])
-    sink.clear_open({"square": Open()})
-    assert topics(outbox) == [IncidentTopic]
+    sink.on_analysis(FRAME, analysis(RAISED))
+    for seconds in (1, 6, 8):
+        later = replace(FRAME, arrived_at=NOON + timedelta(seconds=seconds))
+        sink.on_analysis(later, replace(analysis(), has_open=True))
+    (still_open,) = outbox.open_incidents()
+    assert still_open.latest == RAISED
+    assert still_open.seen_at == NOON + timedelta(seconds=6)
+    sink.put("square", [CLEARED])
+    assert outbox.open_incidents() == ()
 
 
 def test_incidents_that_find_no_room_are_counted_as_lost(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -159,3 +159,30 @@ def test_a_camera_s_absence_ends_nothing_when_the_vehicle_is_still_there() -> No
 def test_people_who_stand_are_no_vehicles() -> None:
     script = [(t, [replace(car(t, drive(t)), label="person")]) for t in times(60)]
     assert play(stopped(), script)[1] == []
+
+
+def test_a_parked_car_that_takes_over_the_place_of_a_lost_moving_one_has_not_moved() -> None:
+    """A car passes behind a parked one and is lost there; the next track begins on the parked one."""
+    script: Script = []
+    for t in times(60):
+        if t < 2.0:
+            script.append((t, [car(t, (0.1 + 0.14 * t, 0.48))]))
+        else:
+            script.append((t, [car(t, (0.4, 0.5), 2, born=2.0)]))
+    assert play(stopped(), script)[1] == []
+
+
+def test_a_vehicle_whose_track_breaks_just_before_it_halts_has_moved() -> None:
+    script = [(t, [car(t, drive(t), 1 if t < 3.8 else 2, born=0.0 if t < 3.8 else 3.8)]) for t in times(40)]
+    _, events = play(stopped(), script)
+    assert said(events) == ["raised"]
+
+
+def test_after_an_outage_parked_cars_do_not_inherit_the_movement_of_who_drove_before() -> None:
+    rule, _ = play(stopped(), [(t, [car(t, drive(t, stops_at=50)), car(t, (0.55, 0.9), 2)]) for t in times(3)])
+    step = rule.step(moment(3.0, blind=40.0), [car(3.0, (0.5, 0.6), 3, born=3.0), car(3.0, (0.55, 0.9), 4, born=3.0)])
+    _, events = play(
+        step.rule,
+        [(t, [car(t, (0.5, 0.6), 3, born=3.0), car(t, (0.55, 0.9), 4, born=3.0)]) for t in times(60, since=3.2)],
+    )
+    assert events == []

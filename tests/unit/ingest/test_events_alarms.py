@@ -128,8 +128,7 @@ def test_objects_are_forgotten_by_a_new_subscription_and_inputs_are_not() -> Non
         state, _ = machine.take(state, one)
     state, incidents = machine.resubscribed(state, NOON + timedelta(seconds=9))
     assert [(str(one.kind), str(one.phase)) for one in incidents] == [("intrusion", "cleared")]
-    _, left = machine.finish(state, NOON)
-    assert [str(one.kind) for one in left] == ["device_alarm"]
+    assert [one and str(one.kind) for one in state.active.values()] == ["device_alarm"]
 
 
 def test_nothing_is_cleared_before_it_was_raised() -> None:
@@ -224,10 +223,49 @@ def test_whatever_is_told_every_incident_is_raised_once_and_cleared_once(events:
     for one in events:
         state, incidents = machine.take(state, one)
         said.append(incidents)
-    said.append(machine.finish(state, NOON)[1])
+    still_open = {one.id for one in state.active.values() if one is not None}
     lives: dict[object, list[Phase]] = {}
     for incident in chain.from_iterable(said):
         lives.setdefault(incident.id, []).append(incident.phase)
-    assert all(life == [Phase.RAISED, Phase.CLEARED] for life in lives.values())
+    for number, life in lives.items():
+        assert life == ([Phase.RAISED] if number in still_open else [Phase.RAISED, Phase.CLEARED])
     raising = {one.occurred_at for one in chain.from_iterable(said)}
     assert raising <= {one.occurred_at for one in events if one.operation is CHANGED}
+
+
+def test_an_alarm_open_in_the_last_run_goes_on_under_its_id_and_ends_when_the_camera_says_so() -> None:
+    machine = alarms()
+    _, (raised,) = machine.take(AlarmState(), event(True))
+    state = AlarmState(resumed=(raised,))
+    state, said = machine.take(state, event(True, 60, operation=INITIALIZED))
+    assert said == ()
+    state, said = machine.settled(state, NOON + timedelta(seconds=90))
+    assert said == ()
+    _, (over,) = machine.take(state, event(False, 120))
+    assert (over.id, over.seq, str(over.phase)) == (raised.id, 1, "cleared")
+
+
+def test_an_alarm_that_went_off_while_nobody_ran_is_cleared_once_whether_the_camera_tells_or_not() -> None:
+    machine = alarms()
+    _, (raised,) = machine.take(AlarmState(), event(True))
+    state, (over,) = machine.take(AlarmState(resumed=(raised,)), event(False, 60, operation=INITIALIZED))
+    assert (over.id, state.resumed) == (raised.id, ())
+    state, (over,) = machine.settled(AlarmState(resumed=(raised,)), NOON + timedelta(seconds=90))
+    assert (over.id, over.observed_at) == (raised.id, NOON + timedelta(seconds=90))
+    assert machine.settled(state, NOON + timedelta(seconds=99))[1] == ()
+
+
+def test_another_input_is_not_taken_for_the_one_that_was_open() -> None:
+    machine = alarms()
+    _, (raised,) = machine.take(AlarmState(), event(True))
+    state, (other,) = machine.take(AlarmState(resumed=(raised,)), event(True, 60, source="di2"))
+    assert other.id != raised.id
+    assert state.resumed == (raised,)
+
+
+def test_one_that_bounced_before_it_stayed_on_is_recognised_too() -> None:
+    machine, state = alarms(), AlarmState()
+    for one in (event(True), event(False), event(True)):  # all within the second that the camera tells
+        state, said = machine.take(state, one)
+    _, (over,) = machine.take(AlarmState(resumed=said), event(False, 60))
+    assert over.id == said[0].id
