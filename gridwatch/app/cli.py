@@ -259,6 +259,22 @@ def make_samples(
     make_scenes(scene or ["all"], variant or ["all"], folder, jobs)
 
 
+@samples.command("convert")
+def convert_samples(
+    source: Annotated[Path, typer.Argument(help="A MOTChallenge sequence's folder, or a COCO file of videos.")],
+    folder: Annotated[Path, typer.Option("--out", help="Folder for truth and clips.")],
+    *,
+    config: ConfigPath = DEFAULT_CONFIG,
+    camera: Annotated[str | None, typer.Option(help="Whose zones and rules apply.")] = None,
+    fps: Annotated[float | None, typer.Option(min=0.1, max=240, help="Where a COCO file does not say.")] = None,
+    tolerance: Annotated[float, typer.Option(min=0.1, help="Seconds, of every incident.")] = 2.0,
+) -> None:
+    """Annotated recordings of others to truth of ours: the rules run on their boxes."""
+    from gridwatch.app.convert_command import convert
+
+    convert(source, config, camera, folder, fps, tolerance)
+
+
 @accounts.command("add")
 def add_account(
     name: str,

@@ -59,7 +59,7 @@ def illustrate(
 
     Watching again gives the same, so nothing needs to be kept the first time.
     """
-    wanted = [] if comparison is None or sheets is None else list(_sheets(recording.name, comparison))
+    wanted = [] if comparison is None or sheets is None else list(_sheets(recording, comparison))
     if video is None and not wanted:
         return ()
     pictures = _pictures(recording, detector, wanted, all_of_them=video is not None)
@@ -73,12 +73,14 @@ def illustrate(
     return tuple(_write(sheet, sheets) for sheet in wanted if sheets is not None and sheet.tiles)
 
 
-def _sheets(clip: str, comparison: Comparison) -> Iterator[_Sheet]:
+def _sheets(recording: Recording, comparison: Comparison) -> Iterator[_Sheet]:
+    clip, truth = recording.name, recording.truth
+    placed = {name for frame in (truth.frames if truth else ()) for name in frame.boxes}
     for want in comparison.missed:
         title = f"{clip}: MISSED {_words(want)}, from {want.start:.1f}, due {want.raised_at:.1f} +-{want.tolerance:g} s"
         name = f"{clip}-missed-{want.rule or want.kind}-{want.raised_at:06.1f}"
         span = (want.start, want.raised_at + want.tolerance)
-        sightings = tuple(Sightings(name=name, span=span) for name in want.actors)
+        sightings = tuple(Sightings(name=name, span=span) for name in want.actors if name in placed)
         yield _Sheet(name=name, title=title, times=_times(want.start, want.raised_at), sightings=sightings)
     for one in comparison.false:
         title = f"{clip}: FALSE {_words(one)}, raised {one.raised_at:.1f} s"
@@ -146,7 +148,7 @@ class _Artist:
         tracks = [
             Label(
                 box=one.box, text=f"{one.label} {one.score:.2f}", colour=track_colour(one.id),
-                dashed=one.last_seen < frame.pts,
+                dashed=one.last_seen < analysis.pts,
             )
             for one in analysis.tracks
         ]  # fmt: skip

@@ -11,6 +11,8 @@ _SAME: Final = 0.3
 """Overlap from which a box is on the object that truth has there."""
 _SEEN: Final = 0.25
 """Least score of a detection that counts: the tracker starts no track below."""
+_BELIEVED: Final = 0.4
+"""Score that rules ask for once, by default."""
 _IN_SIGHT: Final = 0.5
 """Least share of an object in sight for it to count."""
 _MOSTLY: Final = 0.6
@@ -41,6 +43,7 @@ class Sightings:
     """In which it was in sight and the detector looked."""
     detected: int = 0
     """Of those, in which it was detected."""
+    best_score: float = 0.0
     tracks: set[int] = field(default_factory=set)
     """That were on it."""
 
@@ -50,18 +53,20 @@ class Sightings:
             return
         self.tracks.update(one.id for one in analysis.tracks if one.box.iou(box) >= _SAME)
         if analysis.detected:
+            best = max((one.score for one in analysis.seen if one.box.iou(box) >= _SAME), default=0.0)
             self.pictures += 1
-            self.detected += any(one.score >= _SEEN and one.box.iou(box) >= _SAME for one in analysis.seen)
+            self.detected += best >= _SEEN
+            self.best_score = max(self.best_score, best)
 
     @property
     def verdict(self) -> str:
         """`detector`, `track` or `rule`: who lost it first."""
-        if self.pictures and self.detected < _MOSTLY * self.pictures:
+        if self.pictures and (self.detected < _MOSTLY * self.pictures or self.best_score < _BELIEVED):
             return "detector"
         return "track" if len(self.tracks) != 1 else "rule"
 
     def __str__(self) -> str:
         return (
-            f"{self.name}: detected in {self.detected} of {self.pictures} pictures, {len(self.tracks)} tracks "
-            f"-> {self.verdict}"
+            f"{self.name}: detected in {self.detected} of {self.pictures} pictures, at best {self.best_score:.2f}, "
+            f"{len(self.tracks)} tracks -> {self.verdict}"
         )

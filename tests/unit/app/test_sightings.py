@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from gridwatch.app.expected import Truth, TruthFrame
@@ -32,7 +34,12 @@ def test_what_is_detected_and_has_no_track_or_several_is_the_trackers(numbers: t
     pictures = [looked(tracked(1.0, (0.3, 0.6), number)) for number in numbers] or [looked()] * 4
     one = fared(*pictures)
     assert one.verdict == "track"
-    assert str(one) == f"walker: detected in 4 of 4 pictures, {len(set(numbers))} tracks -> track"
+    assert str(one) == f"walker: detected in 4 of 4 pictures, at best 0.80, {len(set(numbers))} tracks -> track"
+
+
+def test_what_is_detected_too_weakly_for_any_rule_is_the_detectors() -> None:
+    weak = replace(looked(tracked(1.0, (0.3, 0.6))), seen=(seen(0.3, 0.6, score=0.35),))
+    assert fared(weak, weak, weak).verdict == "detector"
 
 
 def test_what_is_detected_on_one_track_is_the_rules() -> None:
