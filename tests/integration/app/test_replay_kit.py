@@ -1,6 +1,7 @@
 """The integrator's kit as a person uses it: make scenes, replay the folder, read the reports."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,40 +19,40 @@ def gridwatch(*arguments: str | Path, timeout: float = 900.0) -> subprocess.Comp
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two scenes of the kit."""
+    """A scene of the kit."""
     folder = tmp_path_factory.mktemp("made")
-    done = gridwatch(
-        "samples", "make", "--out", folder, "--scene", "intrusion", "--scene", "wrong-way", "--variant", "day"
-    )
+    done = gridwatch("samples", "make", "--out", folder, "--scene", "intrusion", "--variant", "day")
     assert done.returncode == 0, done.stderr
-    assert "2 clips" in done.stdout
+    assert "1 clips" in done.stdout
     return folder
 
 
 def test_a_scene_is_a_clip_its_truth_and_a_configuration_that_is_good(made: Path) -> None:
-    names = sorted(path.name for path in made.iterdir())
-    assert names == [f"{name}-day.{kind}" for name in ("intrusion", "wrong-way") for kind in ("json", "mp4", "yaml")]
-    done = gridwatch("check-config", "--config", made / "wrong-way-day.yaml")
+    assert sorted(path.name for path in made.iterdir()) == [f"intrusion-day.{kind}" for kind in ("json", "mp4", "yaml")]
+    done = gridwatch("check-config", "--config", made / "intrusion-day.yaml")
     assert done.returncode == 0, done.stderr
 
 
 def test_a_folder_is_replayed_with_its_truth_and_gives_the_same_bytes_whatever_the_processes(
     made: Path, tmp_path: Path
 ) -> None:
+    """One clip with its configuration beside it, the other with the one of its truth file."""
+    for path in made.iterdir():
+        shutil.copy(path, tmp_path)
+    for ending in (".mp4", ".json"):
+        shutil.copy(made / f"intrusion-day{ending}", tmp_path / f"again{ending}")
     files = []
     for jobs in ("1", "2"):
-        reports = tmp_path / f"{jobs}.json", tmp_path / f"{jobs}.xml"
-        done = gridwatch("replay", made, "--jobs", jobs, "--json", reports[0], "--junit", reports[1])
+        reports = tmp_path / f"{jobs}.report", tmp_path / f"{jobs}.xml"
+        done = gridwatch("replay", tmp_path, "--jobs", jobs, "--json", reports[0], "--junit", reports[1])
         assert done.returncode == 0, done.stdout + done.stderr
         assert "4 found, 0 missed, 0 false" in done.stdout
         files.append([report.read_bytes() for report in reports])
     assert files[0] == files[1]
     suites = etree.fromstring(files[0][1]).findall("testsuite")
-    assert [(suite.get("name"), suite.get("tests")) for suite in suites] == [
-        ("intrusion-day", "3"),
-        ("wrong-way-day", "3"),
-    ]
-    assert json.loads(files[0][0])["kinds"].keys() == {"intrusion", "wrong_way"}
+    assert [(suite.get("name"), suite.get("tests")) for suite in suites] == [("again", "3"), ("intrusion-day", "3")]
+    (kind,) = json.loads(files[0][0])["kinds"]
+    assert kind == "intrusion"
 
 
 def test_a_miss_exits_1_and_is_drawn(made: Path, tmp_path: Path) -> None:
@@ -76,3 +77,18 @@ def test_what_cannot_be_done_is_said(arguments: tuple[str, ...], says: str) -> N
     assert done.returncode == 2
     assert says in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3000)
+def test_the_scenes_of_every_rule_are_found_by_day_at_dusk_and_on_a_shaking_mast(tmp_path: Path) -> None:
+    """Half of the scenes there are; docs/replay.md has what all of them give, and what is missed."""
+    variants = [word for variant in ("day", "dusk", "shake") for word in ("--variant", variant)]
+    assert gridwatch("samples", "make", "--out", tmp_path, *variants, timeout=1500).returncode == 0
+    report = tmp_path / "report"
+    done = gridwatch("replay", tmp_path, "--json", report, timeout=1500)
+    total = json.loads(report.read_text(encoding="utf-8"))["total"]
+    assert total["expected"] >= 45, done.stdout
+    assert total["recall"] >= 0.95, done.stdout
+    assert total["precision"] >= 0.95, done.stdout
+    assert total["time_to_detect"]["max"] <= 3.0, done.stdout

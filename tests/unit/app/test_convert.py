@@ -99,8 +99,8 @@ def incidents(out: Path) -> list[tuple[str, float, float]]:
     return [(one["rule"], one["from"], one["due"]) for one in truth["incidents"]]
 
 
-# The foot passes x = 100 between pictures 30 and 31, and the margin of 1 pixel with 31 (second 3.0). It passes the edge of
-# the zone, x = 120, between pictures 36 and 37, so it is inside from second 3.6 on, for a second at 4.6.
+# The foot passes x = 100 between pictures 30 and 31, and the margin of 1 pixel with 31 (second 3.0). It passes the edge
+# of the zone, x = 120, between pictures 36 and 37, so it is inside from second 3.6 on, for a second at 4.6.
 EXPECTED = [("middle", 3.0, 3.0), ("yard", 3.6, 4.6)]
 
 
