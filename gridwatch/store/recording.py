@@ -3,7 +3,6 @@
 import json
 from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 import structlog
@@ -12,7 +11,7 @@ from gridwatch.domain import Case, Incident, IncidentKind, Severity
 from gridwatch.store.directory import DirectoryStore
 from gridwatch.store.pool import Connection
 from gridwatch.store.queries import queries
-from gridwatch.store.rows import case_row, incident_row
+from gridwatch.store.rows import case_row, copy_line, evidence_object
 
 log = structlog.get_logger(__name__)
 
@@ -31,7 +30,7 @@ class Recording:
         self._directory = directory
         self._now = now
         self._sql = queries("recording")
-        self._rows: list[dict[str, Any]] = []
+        self._new: list[Incident] = []
         self.contradicting: list[Incident] = []
         """Messages left out because their `occurred_at` is not that of their incident."""
 
@@ -40,52 +39,45 @@ class Recording:
 
         Duplicates by (id, seq), in the batch or in the database, are dropped. Call once, before linking.
         """
-        batch: dict[tuple[UUID, int], tuple[Incident, dict[str, Any]]] = {}
+        first: dict[tuple[UUID, int], Incident] = {}
         for incident in incidents:
-            if (incident.id, incident.seq) not in batch:
-                grid = self._directory.locate(incident.position)
-                row = {**incident_row(incident), "grid": grid.code if grid else None}
-                batch[incident.id, incident.seq] = (incident, row)
+            first.setdefault((incident.id, incident.seq), incident)
+        batch = list(first.values())
         if not batch:
             return []
-        missing = await self._missing(batch)
-        new: list[Incident] = []
-        for key, (incident, row) in batch.items():
-            agrees = missing.get(key)
-            if agrees:
-                new.append(incident)
-                self._rows.append(row)
-            elif agrees is False:
+        await self._connection.execute(self._sql["make_incoming"])
+        await self._copy(batch)
+        dropped: dict[int, bool] = {}
+        async with self._connection.pipeline():
+            await self._connection.execute(self._sql["keep_states"])
+            known = await self._connection.execute(self._sql["drop_known"])
+            dropped = {row["place"]: row["contradicts"] for row in await known.fetchall()}
+        for place, incident in enumerate(batch):
+            contradicts = dropped.get(place)
+            if contradicts is None:
+                self._new.append(incident)
+            elif contradicts:
                 self.contradicting.append(incident)
                 log.warning("incident_contradicts_itself", incident=str(incident.id), seq=incident.seq)
-        return new
+        return list(self._new)
 
-    async def _missing(self, batch: dict[tuple[UUID, int], tuple[Incident, dict[str, Any]]]) -> dict[Any, bool]:
-        states = {"batch": json.dumps([row for _, row in batch.values()])}
-        keys = {
-            "ids": [key[0] for key in batch],
-            "seqs": [key[1] for key in batch],
-            "times": [incident.occurred_at for incident, _ in batch.values()],
-        }
-        await self._connection.execute(self._sql["keep_states"], states)
-        rows = await (await self._connection.execute(self._sql["missing_messages"], keys)).fetchall()
-        return {(row["incident_id"], row["seq"]): row["agrees"] for row in rows}
+    async def _copy(self, batch: Sequence[Incident]) -> None:
+        now = self._now.isoformat()
+        lines = []
+        for place, incident in enumerate(batch):
+            grid = self._directory.locate(incident.position)
+            lines.append(copy_line(incident, place, grid.code if grid else None, now))
+        async with self._connection.cursor() as cursor, cursor.copy(self._sql["fill_incoming"]) as copy:
+            await copy.write("".join(lines))
 
     async def finish(self) -> None:
         """Append the new messages with their cursors: last, as it holds up every other recorder until the commit."""
-        if not self._rows:
+        if not self._new:
             return
-        evidence = [
-            {"incident_id": row["incident_id"], **one} for row in self._rows for one in row["detail"]["evidence"]
-        ]
+        evidence = [{"incident_id": str(one.id), **evidence_object(e)} for one in self._new for e in one.evidence]
         if evidence:
             await self._connection.execute(self._sql["add_evidence"], {"evidence": json.dumps(evidence)})
-        for place, row in enumerate(self._rows, start=1):
-            row["cursor"] = place
-        await self._connection.execute(
-            self._sql["append_messages"],
-            {"batch": json.dumps(self._rows), "count": len(self._rows), "now": self._now},
-        )
+        await self._connection.execute(self._sql["append_messages"], {"count": len(self._new)})
 
     async def lock_grids(self, codes: Collection[str]) -> None:
         """Keep other recorders from opening cases in these grids until the end. Call once."""

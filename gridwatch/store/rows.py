@@ -1,5 +1,6 @@
 """Domain types to rows and back."""
 
+import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -31,6 +32,8 @@ from gridwatch.domain import (
 )
 
 Row = Mapping[str, Any]
+
+_COPY_ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 
 
 def site_columns(site: SitePath) -> dict[str, str | None]:
@@ -64,31 +67,31 @@ def incident_filter_parameters(where: IncidentFilter) -> dict[str, object]:
     }
 
 
-def incident_row(incident: Incident) -> dict[str, Any]:
-    """An incident as one JSON object whose keys are the columns of `incident_message`."""
-    return {
-        "incident_id": str(incident.id),
-        "seq": incident.seq,
-        "occurred_at": incident.occurred_at.isoformat(),
-        "observed_at": incident.observed_at.isoformat(),
-        "kind": incident.kind,
-        "severity": incident.severity,
-        "phase": incident.phase,
-        **site_columns(incident.site),
-        "camera": incident.camera,
-        "rule": incident.rule,
-        "lon": incident.position.lon,
-        "lat": incident.position.lat,
-        "score": incident.score,
-        "count": incident.count,
-        "detail": {
-            "boxes": [[b.box.x1, b.box.y1, b.box.x2, b.box.y2, b.label, b.score] for b in incident.boxes],
-            "evidence": [evidence_object(e) for e in incident.evidence],
-            "detector": None
-            if incident.detector is None
-            else [incident.detector.name, incident.detector.version, incident.detector.weights_sha256],
-        },
+def copy_line(incident: Incident, place: int, grid: str | None, recorded_at: str) -> str:
+    """A message as a line of COPY's text format: the columns of the query `fill_incoming`, in its order."""
+    site = incident.site
+    detail = {
+        "boxes": [[b.box.x1, b.box.y1, b.box.x2, b.box.y2, b.label, b.score] for b in incident.boxes],
+        "evidence": [evidence_object(e) for e in incident.evidence],
+        "detector": None
+        if incident.detector is None
+        else [incident.detector.name, incident.detector.version, incident.detector.weights_sha256],
     }
+    fields = (
+        str(place), recorded_at, str(incident.id), str(incident.seq), incident.occurred_at.isoformat(),
+        incident.observed_at.isoformat(), incident.kind, incident.severity, incident.phase, _field(site.district),
+        _field(site.substation), _field(site.checkpoint), _field(incident.camera), _field(incident.rule),
+        repr(incident.position.lon), repr(incident.position.lat), repr(incident.score), str(incident.count),
+        _field(grid), _field(json.dumps(detail)),
+    )  # fmt: skip
+    return "\t".join(fields) + "\n"
+
+
+def _field(text: str | None) -> str:
+    """PostgreSQL, COPY, "Text Format": what would end a field or a line is escaped."""
+    if text is None:
+        return "\\N"
+    return text.translate(_COPY_ESCAPES)
 
 
 def evidence_object(evidence: Evidence) -> dict[str, Any]:

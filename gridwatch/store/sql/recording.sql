@@ -1,12 +1,24 @@
 -- One batch of messages, in one transaction (docs/design/store.md). Locks are taken in this order by everybody:
 -- incidents by id, grids by hash, the head of the stream.
 
+-- name: make_incoming
+-- A batch on its way; of this connection only, empty again after each transaction. `cursor` is the place in the batch.
+CREATE TEMP TABLE IF NOT EXISTS incoming (LIKE incident_message) ON COMMIT DELETE ROWS
+
+-- name: fill_incoming
+-- The columns are those of `rows.copy_line`, in its order.
+COPY incoming (cursor, recorded_at, incident_id, seq, occurred_at, observed_at, kind, severity, phase, district, substation,
+    checkpoint, camera, rule, lon, lat, score, count, grid, detail)
+FROM STDIN
+
 -- name: keep_states
 -- Locks every incident of the batch until the commit, also where nothing changes: whoever holds an incident may decide
 -- which of its messages are new. The state with the highest seq stays; nothing overwrites `cleared`.
-INSERT INTO incident
-SELECT DISTINCT ON (incident_id) *
-FROM jsonb_populate_recordset(NULL::incident, %(batch)s::jsonb)
+INSERT INTO incident (incident_id, seq, occurred_at, observed_at, kind, severity, phase, district, substation, checkpoint,
+    camera, rule, lon, lat, score, count, grid, detail)
+SELECT DISTINCT ON (incident_id) incident_id, seq, occurred_at, observed_at, kind, severity, phase, district, substation,
+    checkpoint, camera, rule, lon, lat, score, count, grid, detail
+FROM incoming
 ORDER BY incident_id, (phase = 'cleared') DESC, seq DESC
 ON CONFLICT (incident_id) DO UPDATE SET
     seq = excluded.seq, observed_at = excluded.observed_at, severity = excluded.severity, phase = excluded.phase,
@@ -14,28 +26,34 @@ ON CONFLICT (incident_id) DO UPDATE SET
 WHERE incident.occurred_at = excluded.occurred_at
   AND (excluded.phase = 'cleared', excluded.seq) > (incident.phase = 'cleared', incident.seq)
 
--- name: missing_messages
--- Which of the batch are not there yet, and whether they agree with their incident on when it occurred.
-SELECT b.incident_id, b.seq, b.occurred_at = i.occurred_at AS agrees
-FROM unnest(%(ids)s::uuid[], %(seqs)s::int[], %(times)s::timestamptz[]) AS b (incident_id, seq, occurred_at)
-JOIN incident i ON i.incident_id = b.incident_id
-WHERE NOT EXISTS (
+-- name: drop_known
+-- Takes out of the batch what is there already, and what disagrees with its incident on when it occurred: that would
+-- slip past the unique key, which must hold the time.
+DELETE FROM incoming b
+USING incident i
+WHERE i.incident_id = b.incident_id AND (
+    i.occurred_at <> b.occurred_at OR EXISTS (
+        SELECT FROM incident_message m
+        WHERE m.incident_id = b.incident_id AND m.seq = b.seq AND m.occurred_at = b.occurred_at
+    )
+)
+RETURNING b.cursor AS place, NOT EXISTS (
     SELECT FROM incident_message m
     WHERE m.incident_id = b.incident_id AND m.seq = b.seq AND m.occurred_at = i.occurred_at
-)
+) AS contradicts
 
 -- name: append_messages
--- `cursor` arrives as the place in the batch, 1 to %(count)s. The lock on the head is held until the commit, so a later
--- cursor can only be taken, and seen, after this one is committed.
+-- The lock on the head is held until the commit, so a later cursor can only be taken, and seen, after this one is
+-- committed.
 WITH head AS (
     UPDATE stream_head SET cursor = cursor + %(count)s RETURNING cursor - %(count)s AS base, cursor AS newest
 ), appended AS (
     INSERT INTO incident_message (incident_id, seq, occurred_at, observed_at, recorded_at, cursor, kind, severity, phase,
         district, substation, checkpoint, camera, rule, lon, lat, score, count, grid, detail)
-    SELECT m.incident_id, m.seq, m.occurred_at, m.observed_at, %(now)s, head.base + m.cursor, m.kind, m.severity,
-        m.phase, m.district, m.substation, m.checkpoint, m.camera, m.rule, m.lon, m.lat, m.score, m.count, m.grid,
-        m.detail
-    FROM head, jsonb_populate_recordset(NULL::incident_message, %(batch)s::jsonb) AS m
+    SELECT b.incident_id, b.seq, b.occurred_at, b.observed_at, b.recorded_at,
+        head.base + row_number() OVER (ORDER BY b.cursor), b.kind, b.severity, b.phase, b.district, b.substation,
+        b.checkpoint, b.camera, b.rule, b.lon, b.lat, b.score, b.count, b.grid, b.detail
+    FROM head, incoming b
 )
 SELECT pg_notify('gridwatch_events', newest::text) FROM head
 

@@ -17,7 +17,7 @@ from psycopg.rows import dict_row
 from gridwatch.domain import IncidentFilter, Phase
 from gridwatch.store.migrate import packaged_migrations, timescale_variant
 from gridwatch.store.queries import queries
-from gridwatch.store.rows import incident_filter_parameters, incident_row, page_parameters
+from gridwatch.store.rows import copy_line, evidence_object, incident_filter_parameters, page_parameters
 from tests.integration.store.build import DISTRICT, NORTH, START, incident, picture
 
 HERE = Path(__file__).parent / "timescale"
@@ -64,25 +64,36 @@ def as_json(parameters: dict[str, Any]) -> dict[str, Any]:
 
 
 def recording(*incidents: Any) -> list[Step]:
-    """What `Recording` sends for a batch that is new."""
-    rows = [{**incident_row(one), "grid": "g1", "cursor": place} for place, one in enumerate(incidents, start=1)]
-    evidence = [{"incident_id": r["incident_id"], **e} for r in rows for e in r["detail"]["evidence"]]
-    # Its types are told to the server by psycopg, which Node leaves to be guessed from here.
-    append = queries("recording")["append_messages"].decode()
-    append = append.replace("%(count)s", "%(count)s::bigint").replace("%(now)s", "%(now)s::timestamptz")
+    """What `Recording` sends for a batch, in one transaction; Node has no COPY, so its rows are inserted."""
+    fill = queries("recording")["fill_incoming"].decode().replace("\n", " ")
+    columns = fill[fill.index("(") : fill.index(")") + 1]
+    values = [_values(copy_line(one, place, "g1", START.isoformat())) for place, one in enumerate(incidents)]
+    evidence = [{"incident_id": str(one.id), **evidence_object(e)} for one in incidents for e in one.evidence]
+    # Its type is told to the server by psycopg, which Node leaves to be guessed from here.
+    append = queries("recording")["append_messages"].decode().replace("%(count)s", "%(count)s::bigint")
+    fresh = len({one.message_id for one in incidents})
     return [
-        named("recording", "keep_states", batch=json.dumps(rows)),
-        reading_missing(*incidents),
+        Step("BEGIN", {}),
+        named("recording", "make_incoming"),
+        Step(f"INSERT INTO incoming {columns} VALUES {', '.join(values)}", None),  # noqa: S608
+        named("recording", "keep_states"),
+        reading_dropped(),
         named("recording", "add_evidence", evidence=json.dumps(evidence)),
-        Step(append, {"batch": json.dumps(rows), "count": len(rows), "now": START.isoformat()}),
-        reading_missing(*incidents),
+        Step(append, {"count": fresh}),
+        reading_dropped(),
+        Step("COMMIT", {}),
     ]
 
 
-def reading_missing(*incidents: Any) -> Step:
-    ids = [str(one.id) for one in incidents]
-    times = [one.occurred_at.isoformat() for one in incidents]
-    return reading_set("recording", "missing_messages", ids=ids, seqs=[one.seq for one in incidents], times=times)
+def _values(line: str) -> str:
+    """A line of COPY's text format as literals."""
+    fields = line.rstrip("\n").split("\t")
+    return "(" + ", ".join("NULL" if one == r"\N" else f"'{one}'" for one in fields) + ")"
+
+
+def reading_dropped() -> Step:
+    text = queries("recording")["drop_known"].decode()
+    return Step(f"WITH r AS ({text}) SELECT to_jsonb(r)::text AS row FROM r ORDER BY row", {})  # noqa: S608
 
 
 DAYS = [incident(f"day-{n}", at=timedelta(days=n), evidence=[picture()]) for n in range(5)]
