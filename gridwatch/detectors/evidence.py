@@ -14,12 +14,17 @@ from gridwatch.domain import Box, Evidence, Frame, Image
 
 _MAX_WIDTH: Final = 1280
 _QUALITY: Final = 80
-_HEAD_HEIGHT: Final = 0.30
-"""Share of a standing person's box from its top: head and shoulders, with room for a trembling box."""
+_HEAD_HEIGHT: Final = 0.40
+"""Share of a person's box from its top. A head is an eighth of it; but boxes tremble, begin beside the head, and one is
+often around two people of whom the nearer hides the other's legs."""
+_ABOVE: Final = 0.15
+"""...and above it, in heights."""
 _HEAD_WIDTHS: Final = 0.8
 """The same in widths of the box, for people of whom only the upper body is in sight."""
-_HEAD_MARGIN: Final = 0.15
-"""Widened on either side by this share of the width, and upwards by a third of it in heights."""
+_HEAD_MARGIN: Final = 0.35
+"""Widened on either side by this share of a person's width: boxes sit as far beside the person when another is near."""
+_SLIM: Final = 0.4
+"""Width over height below which a box is too narrow to be all of a person: its margin is that of a wider one."""
 _CELLS: Final = 4
 """Squares a head is wide after pixelation: too few for any face, whatever is done to the picture later."""
 _ACROSS_EDGES: Final = 8
@@ -73,10 +78,10 @@ def masked(image: Image, people: Iterable[Box], privacy: Sequence[Sequence[tuple
 
 def head_of(person: Box, aspect: float) -> Box:
     """Where the head of `person` is, generously. `aspect` is width over height of the picture."""
-    side = _HEAD_MARGIN * person.width
+    side = _HEAD_MARGIN * max(person.width, _SLIM * person.height / aspect)
     deep = max(_HEAD_HEIGHT * person.height, min(_HEAD_WIDTHS * person.width * aspect, person.height))
     return Box(
-        x1=max(0.0, person.x1 - side), y1=max(0.0, person.y1 - side * aspect / 3),
+        x1=max(0.0, person.x1 - side), y1=max(0.0, person.y1 - _ABOVE * person.height),
         x2=min(1.0, person.x2 + side), y2=min(1.0, person.y1 + deep),
     )  # fmt: skip
 
