@@ -2,11 +2,14 @@
 
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from typing import TypeVar
 
+from gridwatch.app.children import PARENT_VARIABLE, die_with_parent
 from gridwatch.app.logs import configure_logs
 from gridwatch.domain import GridwatchError
 
@@ -34,10 +37,19 @@ def in_order(work: Callable[[Piece], Result], pieces: Sequence[Piece], jobs: int
         return
     # spawn: a forked child would inherit threads' locks in whatever state they are.
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(jobs, len(pieces)), mp_context=spawn, initializer=configure_logs) as pool:
+    begin = partial(_begin, os.getpid())
+    with ProcessPoolExecutor(min(jobs, len(pieces)), mp_context=spawn, initializer=begin) as pool:
         try:
             yield from pool.map(work, pieces)
         except BrokenProcessPool as error:
             raise WorkerDiedError("a worker process was killed; try with --jobs 1") from error
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _begin(parent: int) -> None:
+    """In a worker: die with `parent`, however it dies, and at Ctrl-C without a trace."""
+    os.environ[PARENT_VARIABLE] = str(parent)
+    die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    configure_logs()

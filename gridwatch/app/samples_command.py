@@ -29,7 +29,7 @@ def make_scenes(names: Sequence[str], variants: Sequence[str], out: Path, jobs: 
         for scene, _ in zip(made, in_order(partial(_render, out), made, jobs), strict=True):
             progress.update(task, advance=scene.seconds, description=scene.name)
     console = Console(highlight=False, soft_wrap=True)
-    console.print(f"{len(made)} clips with truth and configuration in {out}; try: gridwatch replay {out}")
+    console.print(f"{out}: {len(made)} made, each with its truth and configuration; try: gridwatch replay {out}")
 
 
 def _chosen(what: str, names: Sequence[str], known: Sequence[str]) -> list[str]:

@@ -23,7 +23,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("made")
     done = gridwatch("samples", "make", "--out", folder, "--scene", "intrusion", "--variant", "day")
     assert done.returncode == 0, done.stderr
-    assert "1 clips" in done.stdout
+    assert "1 made" in done.stdout
     return folder
 
 
