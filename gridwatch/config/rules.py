@@ -203,7 +203,71 @@ class CrowdingRule(RuleBase):
         return self.rise if self.clear_count is None else self.clear_count
 
 
+class StillObjectRule(VisitRule):
+    """What the rules have that watch what stands still, seen in the picture itself (docs/rules.md)."""
+
+    update_seconds: Annotated[float, Field(gt=0)] = 60.0
+    seconds: Annotated[float, Field(ge=0)] = 10.0
+    """The thing has stood there, or been gone, this long."""
+    min_area: Fraction = 0.0004
+    """Of its box, as a share of the picture; smaller things do not count."""
+    max_area: Fraction = 0.05
+    """Larger ones neither: they are cars and furniture."""
+    absorb_hours: Annotated[float, Field(gt=0, le=24 * 30)] = 12.0
+    """After so long it belongs to the scene, and its incident is cleared."""
+
+    @model_validator(mode="after")
+    def _some_size_fits(self) -> Self:
+        if self.min_area >= self.max_area:
+            raise ValueError(f"min_area {self.min_area} must be less than max_area {self.max_area}")
+        return self
+
+
+class AbandonedObjectRule(StillObjectRule):
+    """Raised when a thing stands in the zone that was not there, and whoever left it has gone."""
+
+    kind: Literal[IncidentKind.ABANDONED_OBJECT]
+    classes: Annotated[tuple[str, ...], Field(min_length=1)] = ("left_object",)
+    seconds: Annotated[float, Field(ge=0)] = 30.0
+    """30 s is what PETS 2006 takes for left luggage."""
+    unattended_seconds: Annotated[float, Field(ge=0)] | None = None
+    """Nobody has attended it for this long; None: `seconds`."""
+    owner_distance: Annotated[float, Field(gt=0, le=10)] = 1.5
+    """Who stays within so many heights of himself attends it. 1.5 are about 2.5 m."""
+
+
+class RemovedObjectRule(StillObjectRule):
+    """Raised when a thing that belonged to the scene is gone from the zone."""
+
+    kind: Literal[IncidentKind.REMOVED_OBJECT]
+    classes: Annotated[tuple[str, ...], Field(min_length=1)] = ("removed_object",)
+
+
+class FireSmokeRule(RuleBase):
+    """Raised when there is flame or smoke in the zone; one incident a zone. Experimental, but with a model of yours."""
+
+    kind: Literal[IncidentKind.FIRE_SMOKE]
+    severity: Severity = Severity.CRITICAL
+    classes: Annotated[tuple[str, ...], Field(min_length=1)] = ("fire", "smoke")
+    zone: Identifier
+    seconds: Annotated[float, Field(ge=0)] = 3.0
+    """Seen this long, breaks of up to a second apart."""
+    clear_seconds: Annotated[float, Field(ge=0)] = 10.0
+    """Cleared when nothing of it was seen for this long."""
+    update_seconds: Annotated[float, Field(gt=0)] = 10.0
+    by_colour: bool = True
+    """Look for flames in the picture itself, by colour and flicker. False where a model of yours has the classes."""
+
+
 RuleConfig = Annotated[
-    IntrusionRule | LineCrossingRule | LoiteringRule | StoppedVehicleRule | WrongWayRule | CrowdingRule,
+    IntrusionRule
+    | LineCrossingRule
+    | LoiteringRule
+    | StoppedVehicleRule
+    | WrongWayRule
+    | CrowdingRule
+    | AbandonedObjectRule
+    | RemovedObjectRule
+    | FireSmokeRule,
     Field(discriminator="kind"),
 ]

@@ -17,6 +17,7 @@ from gridwatch.detectors.gate import GateReason, MotionGate
 from gridwatch.detectors.labels import PERSON
 from gridwatch.detectors.motion import MotionOnly, as_detections
 from gridwatch.detectors.picture_watch import PICTURE_RULES, PictureWatch
+from gridwatch.detectors.pixels import INFO, PixelStage, is_seen_in_pixels
 from gridwatch.detectors.rules import LASTING, Moment, Resumed, Rule, RuleEvent
 from gridwatch.detectors.rules.base import Episode
 from gridwatch.detectors.tracker import TrackerSettings, TrackerState, hold, kin_of, track
@@ -114,6 +115,7 @@ class CameraAnalysis:
         self._privacy = [rules.Zone(zone) for zone in camera.privacy]
         self._ignore = [rules.Zone(zone) for zone in camera.ignore]
         self._kinds = {rule.id: rule for rule in camera.rules}
+        self._pixels = PixelStage(camera) if any(is_seen_in_pixels(rule) for rule in camera.rules) else None
         # Persons are always tracked: a track knows where a head is in the picture in which the detector missed it.
         self._watched = {kin_of(label) for rule in camera.rules for label in (*rule.classes, PERSON)}
         self._interval = 1.0 / camera.analysis_fps
@@ -146,23 +148,26 @@ class CameraAnalysis:
             share = self._gate.share_moving
             tracked = track(self._tracker, moment.pts, self._usable(seen), self._settings, share)
         self._tracker, self._moment, self._last = tracked.state, moment, frame
+        tracks = tracked.tracks
+        if self._pixels is not None:
+            tracks = (*tracks, *self._pixels.look(frame.image, moment, seen, tracks))
 
         events: list[tuple[str, RuleEvent]] = []
         following: dict[str, Rule] = {}
         suppressed = 0
         for rule_id, rule in self._rules.items():
-            step = rule.step(moment, tracked.tracks)
+            step = rule.step(moment, tracks)
             following[rule_id] = step.rule
             events += [(rule_id, event) for event in step.events]
             suppressed += step.suppressed
         self._rules = following
         incidents = [*self._unsaid, *(self._incident(rule_id, event) for rule_id, event in events)]
-        incidents, snapshots = self._with_evidence(frame, incidents, seen, tracked.tracks)
+        incidents, snapshots = self._with_evidence(frame, incidents, seen, tracks)
         self._unsaid = ()
         return Analysis(
             incidents=(*overdue, *incidents), snapshots=tuple(snapshots), detected=seen is not None,
             detections=0 if seen is None else len(self._usable(seen)), idle=self._is_idle((*overdue, *incidents)),
-            has_open=bool(self._open), seen=seen or (), tracks=tracked.tracks, pts=moment.pts,
+            has_open=bool(self._open), seen=seen or (), tracks=tracks, pts=moment.pts,
             gate=self._reason, suppressed=suppressed,
         )  # fmt: skip
 
@@ -208,6 +213,8 @@ class CameraAnalysis:
             else:
                 self._open.add(one.id)
         is_tracking = self._tracker.is_tracking(self._settings)
+        if self._pixels is not None and self._moment is not None and self._pixels.is_waiting(self._moment.pts):
+            return False
         return self._camera.gate and self._gate.is_idle and not is_tracking and not self._open
 
     def _finish_rules(self, *, but: Container[IncidentKind] = ()) -> tuple[Incident, ...]:
@@ -310,7 +317,8 @@ class CameraAnalysis:
             kind=rule.kind, severity=rule.severity, phase=event.phase, seq=event.seq,
             site=self._camera.site_path, camera=self._camera.id, rule=rule_id, position=self._place(identity, event),
             occurred_at=event.occurred_at, observed_at=event.observed_at, boxes=event.boxes, score=event.score,
-            count=event.count, evidence=(), detector=self._detector.info,
+            count=event.count, evidence=(),
+            detector=INFO if is_seen_in_pixels(rule) else self._detector.info,
         )  # fmt: skip
 
     def _place(self, identity: UUID, event: RuleEvent) -> Position:

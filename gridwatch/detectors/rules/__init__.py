@@ -4,21 +4,27 @@ from zoneinfo import ZoneInfo
 
 from gridwatch.config.model import CameraConfig
 from gridwatch.config.rules import (
+    AbandonedObjectRule,
     CrowdingRule,
+    FireSmokeRule,
     IntrusionRule,
     LineCrossingRule,
     LoiteringRule,
+    RemovedObjectRule,
     RuleConfig,
     StoppedVehicleRule,
     WrongWayRule,
 )
 from gridwatch.config.schedule import parse_span
+from gridwatch.detectors.rules.abandoned import AbandonedObject
 from gridwatch.detectors.rules.base import Moment, Resumed, Rule, RuleEvent, RuleStep, Zone
 from gridwatch.detectors.rules.crowding import Crowding
 from gridwatch.detectors.rules.duty import OnDuty
+from gridwatch.detectors.rules.fire_smoke import FireSmoke
 from gridwatch.detectors.rules.intrusion import Intrusion
 from gridwatch.detectors.rules.line_crossing import LineCrossing, Segment
 from gridwatch.detectors.rules.loitering import Loitering
+from gridwatch.detectors.rules.removed import RemovedObject
 from gridwatch.detectors.rules.stopped_vehicle import StoppedVehicle
 from gridwatch.detectors.rules.thoughts import Explains, Stance, Thought
 from gridwatch.detectors.rules.wrong_way import WrongWay
@@ -29,12 +35,15 @@ LASTING = frozenset({IncidentKind.STOPPED_VEHICLE, IncidentKind.ABANDONED_OBJECT
 
 __all__ = [
     "LASTING",
+    "AbandonedObject",
     "Crowding",
     "Explains",
+    "FireSmoke",
     "Intrusion",
     "LineCrossing",
     "Loitering",
     "Moment",
+    "RemovedObject",
     "Resumed",
     "Rule",
     "RuleEvent",
@@ -65,16 +74,24 @@ def _on_duty(rule: RuleConfig, camera: CameraConfig, aspect: float) -> Rule:
 
 
 def _build(rule: RuleConfig, camera: CameraConfig, aspect: float) -> Rule:
+    built: Rule
     match rule:
         case IntrusionRule():
-            return Intrusion.new(rule, Zone(camera.zones[rule.zone]), aspect)
+            built = Intrusion.new(rule, Zone(camera.zones[rule.zone]), aspect)
         case LoiteringRule():
-            return Loitering.new(rule, Zone(camera.zones[rule.zone]), aspect)
+            built = Loitering.new(rule, Zone(camera.zones[rule.zone]), aspect)
         case StoppedVehicleRule():
-            return StoppedVehicle.new(rule, Zone(camera.zones[rule.zone]), aspect)
+            built = StoppedVehicle.new(rule, Zone(camera.zones[rule.zone]), aspect)
         case WrongWayRule():
-            return WrongWay.new(rule, Zone(camera.zones[rule.zone]), aspect)
+            built = WrongWay.new(rule, Zone(camera.zones[rule.zone]), aspect)
         case LineCrossingRule():
-            return LineCrossing(settings=rule, segment=Segment.of(camera.lines[rule.line], aspect))
+            built = LineCrossing(settings=rule, segment=Segment.of(camera.lines[rule.line], aspect))
         case CrowdingRule():
-            return Crowding(settings=rule, zone=Zone(camera.zones[rule.zone]))
+            built = Crowding(settings=rule, zone=Zone(camera.zones[rule.zone]))
+        case AbandonedObjectRule():
+            built = AbandonedObject.new(rule, Zone(camera.zones[rule.zone]), aspect)
+        case RemovedObjectRule():
+            built = RemovedObject.new(rule, Zone(camera.zones[rule.zone]), aspect)
+        case FireSmokeRule():
+            built = FireSmoke(settings=rule, zone=Zone(camera.zones[rule.zone]))
+    return built

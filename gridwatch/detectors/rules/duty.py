@@ -83,6 +83,9 @@ class OnDuty:
         return not self.spans or any(span.covers(moment.at, self.timezone) for span in self.spans)
 
     def _counts(self, track: Track) -> bool:
+        """Sizes are asked of what the rule watches, not of who stands beside it."""
+        if track.label not in self.settings.classes:
+            return True
         low, high = self.settings.min_height, self.settings.max_height
         y, height = track.box.foot.y, track.box.height
         return (low is None or height >= low.at(y)) and (high is None or height <= high.at(y))
