@@ -28,8 +28,15 @@ __all__ = ["CONFIRMED_HITS", "TrackerSettings", "TrackerState", "TrackerStep", "
 
 _SAME_OBJECT_IOU: Final = 0.65
 """Boxes of kin classes overlapping more are one object; the detector has suppressed within each class only."""
+_SAME_BOX_IOU: Final = 0.8
+"""The same for classes that are no kin: a rider and what he rides overlap less."""
+_RENAMED_IOU: Final = 0.5
+"""What a detection must overlap a track of another kin to continue it: a person who comes in is a dog for a moment."""
 _CONTAINED: Final = 0.75
 """A box with this share of its area inside one that continues a track is a part of it (head, torso, load)."""
+_LIKE_HEIGHT: Final = 1.25
+_COVERED: Final = 0.9
+"""Share of a box that two of a like height cover, when it is an echo of both."""
 _SHADOW: Final = 0.5
 """A weak box that shares this much with one that continues a track continues no other: two people side by side also
 make weak boxes between them, on which a lost track would live on as a third."""
@@ -50,6 +57,11 @@ _WEAK_UNSEEN: Final = 0.5
 """Seconds after which weak detections no longer continue a track; nothing but a strong one brings it back."""
 _MOVING: Final = 0.3
 """Share of a box's pixels that move with what is in it; the rest of a person's box is background."""
+_MOVERS: Final = frozenset(("person", "vehicle", "animal"))
+"""Kins that a detector takes for each other; a bag or a cycle is not who carries or rides it."""
+_HIDDEN: Final = 0.3
+"""Share of a new box that one of `_SETTLED_HITS` detections or more covers, when it was hidden by that."""
+_SETTLED_HITS: Final = 5
 _NEVER: Final = 1e6
 _USUAL: Final = TrackerSettings()
 
@@ -104,11 +116,14 @@ def track(
     weak = [one for one in found if one.score < settings.high_score]
     matched: dict[int, Detection] = {}
     solid = [i for i, one in enumerate(trails) if one.hits >= CONFIRMED_HITS and not one.is_scenery(settings)]
-    _assign(trails, solid, strong, matched, settings)
+    # Who was seen a moment ago comes first: a lost track must not take the box of somebody who goes by.
+    _assign(trails, [i for i in solid if trails[i].unseen == 0], strong, matched, settings)
+    _assign(trails, [i for i in solid if i not in matched], strong, matched, settings)
     _assign(trails, _free(trails, matched), strong, matched, settings)
     fresh = [i for i in _free(trails, matched) if trails[i].unseen <= _WEAK_UNSEEN]
     clear = [one for one in weak if not any(_is_part(one, other, _SHADOW) for other in matched.values())]
     _assign(trails, fresh, clear, matched, settings)
+    _assign(trails, [i for i in fresh if i not in matched], found, matched, settings, renamed=True)
 
     def is_borne_out(one: Detection) -> bool:
         return share_moving(one.box) >= _MOVING and not any(_is_explained(one, other) for other in found)
@@ -123,7 +138,10 @@ def track(
     alive = [trail for trail in kept if trail.unseen <= trail.patience(settings) and trail.in_picture]
     may_start = [one for one in found if one.score >= settings.start_score or is_borne_out(one)]
     started = _newcomers(may_start, list(matched.values()))
-    alive += [Trail.start(state.next_id + n, one, pts, settings) for n, one in enumerate(started)]
+    known = [one for one in alive if one.unseen == 0 and one.hits >= _SETTLED_HITS]
+    alive += [
+        Trail.start(state.next_id + n, one, pts, settings, _hidden_by(one, known)) for n, one in enumerate(started)
+    ]
     following = TrackerState(pts=pts, next_id=state.next_id + len(started), trails=tuple(alive))
     return TrackerStep(state=following, tracks=_shown(following, settings))
 
@@ -158,10 +176,33 @@ def _one_each(detections: Sequence[Detection]) -> list[Detection]:
     for one in ordered:
         if one.box.area < LEAST**2:
             continue
-        kin = kin_of(one.label)
-        if not any(kin_of(other.label) == kin and other.box.iou(one.box) > _SAME_OBJECT_IOU for other in found):
+        if not any(_is_same(one, other) for other in found) and not _is_between(one, found):
             found.append(one)
     return found
+
+
+def _is_between(one: Detection, stronger: Sequence[Detection]) -> bool:
+    """True when two of the same size cover it between them: side by side, two people make a third box."""
+    kin, height = kin_of(one.label), one.box.height
+    beside = [
+        part
+        for other in stronger
+        if kin_of(other.label) == kin
+        and height < _LIKE_HEIGHT * other.box.height
+        and other.box.height < _LIKE_HEIGHT * height
+        and (part := _overlap(one.box, other.box)) is not None
+    ]
+    return any(
+        a.area + b.area - _shared(a, b) > _COVERED * one.box.area for n, a in enumerate(beside) for b in beside[:n]
+    )
+
+
+def _is_same(one: Detection, other: Detection) -> bool:
+    """True when both boxes are on one object."""
+    a, b = kin_of(one.label), kin_of(other.label)
+    if a == b:
+        return one.box.iou(other.box) > _SAME_OBJECT_IOU
+    return {a, b} <= _MOVERS and one.box.iou(other.box) > _SAME_BOX_IOU
 
 
 def _free(trails: Sequence[Trail], matched: dict[int, Detection]) -> list[int]:
@@ -174,14 +215,16 @@ def _assign(
     detections: Sequence[Detection],
     matched: dict[int, Detection],
     settings: TrackerSettings,
+    *,
+    renamed: bool = False,
 ) -> None:
-    """Add to `matched` the cheapest assignment of unused detections to the trails of `rows`."""
+    """Add to `matched` the cheapest assignment of unused detections to the trails of `rows`, by another name or not."""
     used = {id(one) for one in matched.values()}
     open_ones = [one for one in detections if id(one) not in used]
     if not rows or not open_ones:
         return
     costs: npt.NDArray[np.float64] = np.array(
-        [[_cost(trails[row], one, settings) for one in open_ones] for row in rows], dtype=np.float64
+        [[_cost(trails[row], one, settings, renamed) for one in open_ones] for row in rows], dtype=np.float64
     )
     _, columns, _ = lap.lapjv(costs, extend_cost=True, cost_limit=1.0)
     for row, column in zip(rows, columns, strict=True):
@@ -189,13 +232,14 @@ def _assign(
             matched[row] = open_ones[column]
 
 
-def _cost(trail: Trail, one: Detection, settings: TrackerSettings) -> float:
+def _cost(trail: Trail, one: Detection, settings: TrackerSettings, renamed: bool) -> float:
     """0 for a perfect fit, below 1 inside the gates, `_NEVER` outside.
 
     Overlap alone loses small fast objects at 5 pictures a second, distance alone swaps people who pass close by, so
     it is the mean of both.
     """
-    if kin_of(one.label) != trail.kin:
+    kin = kin_of(one.label)
+    if renamed != (kin != trail.kin) or (renamed and not {kin, trail.kin} <= _MOVERS):
         return _NEVER
     area = trail.width * trail.height
     scale = _MAX_SCALE * (_CUT_SCALE if is_cut(one.box) or is_cut(trail.box) else 1.0)
@@ -210,9 +254,21 @@ def _cost(trail: Trail, one: Detection, settings: TrackerSettings) -> float:
     if distance > _CHI2:
         return _NEVER
     overlap = trail.box.iou(one.box)
-    if one.score < settings.high_score and overlap < _WEAK_IOU:
+    if (one.score < settings.high_score and overlap < _WEAK_IOU) or (renamed and overlap < _RENAMED_IOU):
         return _NEVER
     return 0.5 * (1.0 - overlap) + 0.5 * float(np.sqrt(distance / _CHI2)) * 0.999
+
+
+def _hidden_by(one: Detection, known: Sequence[Trail]) -> int | None:
+    """The trail from behind which `one` comes: what is new in the middle of the picture, half hidden by somebody."""
+    if is_cut(one.box):
+        return None
+    kin, area = kin_of(one.label), one.box.area
+    hiding = [
+        (_shared(one.box, trail.box) / min(area, trail.box.area), trail.id) for trail in known if trail.kin == kin
+    ]
+    share, number = max(hiding, default=(0.0, 0))
+    return number if share >= _HIDDEN else None
 
 
 def _newcomers(found: Sequence[Detection], known: list[Detection]) -> list[Detection]:
@@ -244,5 +300,10 @@ def _is_part(one: Detection, other: Detection, share: float) -> bool:
 
 
 def _shared(a: Box, b: Box) -> float:
-    width, height = min(a.x2, b.x2) - max(a.x1, b.x1), min(a.y2, b.y2) - max(a.y1, b.y1)
-    return width * height if width > 0 and height > 0 else 0.0
+    part = _overlap(a, b)
+    return 0.0 if part is None else part.area
+
+
+def _overlap(a: Box, b: Box) -> Box | None:
+    x1, y1, x2, y2 = max(a.x1, b.x1), max(a.y1, b.y1), min(a.x2, b.x2), min(a.y2, b.y2)
+    return Box(x1=x1, y1=y1, x2=x2, y2=y2) if x2 > x1 and y2 > y1 else None

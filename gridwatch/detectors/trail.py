@@ -59,9 +59,10 @@ class Trail:
     """What the tracker remembers of one track. Velocities are per second."""
 
     id: int
-    kin: str
     votes: tuple[tuple[str, float], ...]
     """Summed score per class."""
+    total: float
+    """Summed score of all its detections."""
     origin: Point
     """Centre of its first detection."""
     gone: float
@@ -83,23 +84,38 @@ class Trail:
     unseen: float
     """Seconds somebody looked and did not find it."""
     hits: int
+    behind: int | None
+    """The track that it came out from behind of."""
 
     @classmethod
-    def start(cls, number: int, one: Detection, pts: float, settings: TrackerSettings) -> "Trail":
+    def start(
+        cls, number: int, one: Detection, pts: float, settings: TrackerSettings, behind: int | None = None
+    ) -> "Trail":
         """Seen for the first time."""
         size_x, size_y = sizes(one.box.width, one.box.height, settings.aspect)
         centre = one.box.centre
         return cls(
-            id=number, kin=kin_of(one.label), votes=((one.label, one.score),),
+            id=number, votes=((one.label, one.score * _share_seen(one.box)),), total=one.score,
             origin=centre, gone=0.0, went=0.0, moving=0, doubt=1.0,
             x=Axis.at(centre.x, size_x), y=Axis.at(centre.y, size_y), width=one.box.width, height=one.box.height,
             score=one.score, best_score=one.score, first_seen=pts, last_seen=pts, unseen=0.0, hits=1,
+            behind=behind,
         )  # fmt: skip
 
     @property
     def box(self) -> Box:
         """Where it is thought to be, cut at the picture's edges."""
         return _box(self.x.position, self.y.position, self.width, self.height)
+
+    @property
+    def label(self) -> str:
+        """The class with most score."""
+        return max(self.votes, key=lambda vote: vote[1])[0]
+
+    @property
+    def kin(self) -> str:
+        """What it may be called in the next picture."""
+        return kin_of(self.label)
 
     @property
     def has_moved(self) -> bool:
@@ -113,7 +129,7 @@ class Trail:
 
     def is_scenery(self, settings: TrackerSettings) -> bool:
         """True while it has neither moved nor convinced."""
-        return not self.has_moved and sum(score for _, score in self.votes) < settings.still_score * self.hits
+        return not self.has_moved and self.total < settings.still_score * self.hits
 
     def patience(self, settings: TrackerSettings) -> float:
         """Seconds unseen that it lives through."""
@@ -122,9 +138,9 @@ class Trail:
     def as_track(self) -> Track:
         """As rules see it."""
         return Track(
-            id=self.id, label=max(self.votes, key=lambda vote: vote[1])[0], box=self.box, score=self.score,
+            id=self.id, label=self.label, box=self.box, score=self.score,
             best_score=self.best_score, first_seen=self.first_seen, last_seen=self.last_seen, hits=self.hits,
-            borne_out=1.0 - self.doubt if self.has_moved else 0.0,
+            borne_out=1.0 - self.doubt if self.has_moved else 0.0, behind=self.behind,
         )  # fmt: skip
 
     def predicted(self, elapsed: float, settings: TrackerSettings) -> "Trail":
@@ -145,10 +161,11 @@ class Trail:
         trust = one.score if self.best_score >= _SOLID else _SOLID * min(1.0, one.score / self.best_score)
         gain = 1.0 if is_cut(one.box) or is_cut(self.box) else _SIZE_GAIN * trust
         votes = dict(self.votes)
-        votes[one.label] = votes.get(one.label, 0.0) + one.score
+        votes[one.label] = votes.get(one.label, 0.0) + one.score * _share_seen(one.box)
         return replace(
             self,
             votes=tuple(votes.items()),
+            total=self.total + one.score,
             gone=max(self.gone, math.hypot(dx / size_x, dy / size_y)),
             went=max(self.went, math.hypot(dx, dy)),
             moving=self.moving + moving,
@@ -180,3 +197,8 @@ def _box(x: float, y: float, width: float, height: float) -> Box:
         x1=min(1.0, max(0.0, x - width / 2)), y1=min(1.0, max(0.0, y - height / 2)),
         x2=min(1.0, max(0.0, x + width / 2)), y2=min(1.0, max(0.0, y + height / 2)),
     )  # fmt: skip
+
+
+def _share_seen(box: Box) -> float:
+    """How much a class is to be believed: what the picture's edge cuts is seen in part."""
+    return 0.5 if is_cut(box) else 1.0

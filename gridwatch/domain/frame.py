@@ -62,3 +62,5 @@ class Track:
     borne_out: float = 0.0
     """Confidence, 0..1, that weak detections add up to where they move as the picture's pixels do; 0 for what never
     moved."""
+    behind: int | None = None
+    """Id of the track that hid it until its first detection, when it came out from behind one."""

@@ -35,7 +35,7 @@ class Crowding:
     counts: tuple[tuple[float, int], ...] = ()
     """(stream time, objects in the zone) of the last second."""
     held_since: float | None = None
-    """Since when the median has been at the rise or above, before it raises."""
+    """Since when there are so many that the median has been at the rise or above, before it raises."""
     thin_since: float | None = None
     """Since when the median has been below the fall, before it clears."""
     episode: Episode | None = None
@@ -108,7 +108,9 @@ class Crowding:
 def _may_raise(rule: Crowding, moment: Moment, median: float, boxes: tuple[IncidentBox, ...], score: float) -> RuleStep:
     if median < rule.settings.rise:
         return RuleStep(rule=replace(rule, held_since=None, suppressed=False), events=())
-    since = moment.pts if rule.held_since is None else rule.held_since
+    # The median follows half its window late; they were there when they were first counted.
+    first = next((at for at, count in rule.counts if count >= rule.settings.rise), moment.pts)
+    since = first if rule.held_since is None else rule.held_since
     # The picture that raises shows the whole crowd: its count and evidence must not contradict the rule.
     if not moment.is_after(since, rule.settings.seconds) or len(boxes) < rule.settings.rise:
         return RuleStep(rule=replace(rule, held_since=since), events=())

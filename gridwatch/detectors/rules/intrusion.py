@@ -25,7 +25,9 @@ class Intrusion:
     @classmethod
     def new(cls, settings: IntrusionRule, zone: Zone, aspect: float) -> "Intrusion":
         """Having seen nothing. `aspect`: width of the picture over its height."""
-        return cls(settings=settings, zone=zone, visits=Visits(settings=settings, aspect=aspect, gap=_GAP))
+        return cls(
+            settings=settings, zone=zone, visits=Visits(settings=settings, aspect=aspect, gap=_GAP, together=True)
+        )
 
     def step(self, moment: Moment, tracks: Sequence[Track]) -> RuleStep:
         """Whoever is inside for the dwell."""

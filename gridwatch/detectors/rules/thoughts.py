@@ -52,9 +52,12 @@ def unbelieved(rule: RuleBase, track: Track) -> Thought | None:
     if is_believed(rule, track):
         return None
     least = rule.class_scores.get(track.label, rule.min_score)
-    if track.best_score < least:
+    belief = max(track.best_score, track.borne_out)
+    if belief < least:
         text = f"best score {track.best_score:.2f} of {least:.2f}"
-        value, threshold = track.best_score, least
+        if track.borne_out > track.best_score:
+            text = f"score borne out by motion {track.borne_out:.2f} of {least:.2f}"
+        value, threshold = belief, least
     else:
         text = f"detected {track.hits} of {CONFIRMED_HITS} times"
         value, threshold = float(track.hits), float(CONFIRMED_HITS)

@@ -106,6 +106,8 @@ class Visits(Generic[M]):
     """Width of the picture over its height."""
     gap: float
     """Seconds without the condition, or without a track, after which an object with no incident is forgotten."""
+    together: bool = False
+    """Whether for one who comes out from behind another the condition has held since it held for that one."""
     visits: tuple[Visit[M], ...] = ()
 
     def step(
@@ -227,11 +229,18 @@ class Visits(Generic[M]):
             if not (said.holds or said.follow):
                 continue
             if found is None:
-                new: Visit[M] = Visit(track=track, kept=moment.pts, since=None, held=_NEVER, memory=None)
+                since = self._since_of_companion(track, known, moment)
+                new: Visit[M] = Visit(track=track, kept=moment.pts, since=since, held=_NEVER, memory=None)
                 visits.append(self._judged(new, said, track, moment))
             else:
                 visits[min(lost)[1]] = self._judged(found, said, track, moment)
         return visits
+
+    def _since_of_companion(self, track: Track, known: list[Visit[M]], moment: Moment) -> float | None:
+        """Since when the condition holds for whom `track` came out from behind of a moment ago."""
+        if not self.together or track.behind is None or moment.pts - track.first_seen > self.gap:
+            return None
+        return next((one.since for one in known if one.track.id == track.behind and one.held >= moment.pts), None)
 
     def _may_be(self, visit: Visit[M], track: Track, current: Track | None, moment: Moment) -> bool:
         """True when `track` can be the object of `visit`: born after that was last seen, and not too far from it."""

@@ -1,4 +1,5 @@
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -6,7 +7,7 @@ import pytest
 from gridwatch.config.rules import IntrusionRule
 from gridwatch.detectors.rules import Zone
 from gridwatch.detectors.rules.intrusion import Intrusion
-from gridwatch.domain import Point
+from gridwatch.domain import Point, Track
 from tests.unit.detectors.scenes import FPS, Foot, at, moment, play, said, tracked, walk
 
 OUT: Foot = (0.8, 0.5)
@@ -211,3 +212,26 @@ def test_a_camera_clock_set_back_never_shows_an_incident_before_it_occurred() ->
     rule, _ = play(intrusion(), walk([IN] * 10))
     event = rule.finish(moment(-100.0)).events[0]
     assert event.observed_at == event.occurred_at
+
+
+def together(*, apart_at: float, came: float = 0.0) -> list[tuple[float, list[Track]]]:
+    """One comes in at `came`; a second comes out from behind the first at `apart_at`."""
+    script = []
+    for i in range(20):
+        seconds = i / FPS
+        tracks = [tracked(seconds, IN if seconds >= came else OUT, 1)]
+        if seconds >= apart_at:
+            second = tracked(seconds, (0.33, 0.5), 2, first_seen=apart_at)
+            tracks.append(replace(second, behind=1))
+        script.append((seconds, tracks))
+    return script
+
+
+def test_who_comes_out_from_behind_an_intruder_came_with_him() -> None:
+    _, events = play(intrusion(), together(apart_at=3.0))
+    assert [event.occurred_at for event in events] == [at(1.0), at(3.0)]
+
+
+def test_who_comes_out_from_behind_one_who_has_just_come_in_has_come_in_then() -> None:
+    _, events = play(intrusion(), together(apart_at=2.4, came=2.0))
+    assert [event.occurred_at for event in events] == [at(3.0), at(3.0)]

@@ -94,7 +94,7 @@ def test_a_weak_box_does_not_bring_back_a_track_lost_for_a_second() -> None:
 
 def test_a_weak_box_between_two_people_does_not_keep_a_third_alive() -> None:
     pair = [seen(0.40, 0.6), seen(0.46, 0.6)]
-    steps = run([[*pair, seen(0.43, 0.6)]] * 5 + [[*pair, seen(0.43, 0.6, score=0.2)]] * 12)
+    steps = run([[*pair, seen(0.43, 0.65)]] * 5 + [[*pair, seen(0.43, 0.6, score=0.2)]] * 12)
     assert len(confirmed(steps[4])) == 3
     assert len(confirmed(steps[-1])) == 2
 
@@ -247,6 +247,53 @@ def test_a_vehicle_by_any_name_stays_one_track() -> None:
     steps = run([[seen(0.2 + 0.03 * i, 0.6, label=name, width=0.2)] for i, name in enumerate(names)])
     assert ids(steps) == {1}
     assert steps[-1].tracks[0].label == "car"
+
+
+def test_a_person_who_is_a_dog_while_coming_in_is_one_track_and_a_person() -> None:
+    names = ["dog", "dog", "person", "dog", "person", "person", "person"]
+    steps = run([[Detection(box=Box(x1=0.4, y1=0.75 - 0.07 * i, x2=0.6, y2=1.0), label=name, score=0.6)]
+                 for i, name in enumerate(names)])  # fmt: skip
+    assert ids(steps) == {1}
+    assert steps[-1].tracks[0].label == "person"
+
+
+def test_a_rider_and_what_he_rides_are_two_tracks() -> None:
+    both = [[seen(0.2 + 0.03 * i, 0.55, height=0.2), seen(0.2 + 0.03 * i, 0.6, label="bicycle", height=0.16)]
+            for i in range(10)]  # fmt: skip
+    assert {one.label for one in run(both)[-1].tracks} == {"person", "bicycle"}
+
+
+def test_a_bag_is_not_who_carries_it() -> None:
+    steps = run([[seen(0.3, 0.6)]] * 5 + [[seen(0.3, 0.6, label="suitcase")]])
+    assert {one.label: one.last_seen for one in steps[-1].tracks} == {
+        "person": pytest.approx(0.8), "suitcase": pytest.approx(1.0)
+    }  # fmt: skip
+
+
+def test_two_people_side_by_side_make_no_third_between_them() -> None:
+    steps = run([[seen(0.40, 0.6), seen(0.46, 0.6), seen(0.43, 0.6, score=0.6)]] * 10)
+    assert len(ids(steps)) == 2
+
+
+def test_a_child_between_two_people_is_a_third() -> None:
+    steps = run([[seen(0.40, 0.6), seen(0.46, 0.6), seen(0.43, 0.62, score=0.6, height=0.12)]] * 10)
+    assert len(ids(steps)) == 3
+
+
+def test_a_lost_track_does_not_take_the_box_of_who_goes_by() -> None:
+    standing = [[seen(0.5, 0.6), seen(0.30 + 0.02 * i, 0.6)] for i in range(8)]
+    steps = run([*standing, *[[seen(0.30 + 0.02 * i, 0.6)] for i in range(8, 14)]])
+    walker = next(one for one in steps[0].tracks if one.box.centre.x < 0.4)
+    assert [one.id for one in steps[-1].tracks if one.last_seen == pytest.approx(2.6)] == [walker.id]
+
+
+def test_who_comes_out_from_behind_somebody_says_of_whom() -> None:
+    together = [[seen(0.3 + 0.01 * i, 0.6)] for i in range(6)]
+    apart = [[seen(0.36 + 0.01 * i, 0.6), seen(0.33 + 0.002 * i, 0.6)] for i in range(5)]
+    first, second = run([*together, *apart])[-1].tracks
+    assert (first.behind, second.behind) == (None, first.id)
+    elsewhere = [[one[0], seen(0.8, 0.6)] for one in apart]
+    assert [one.behind for one in run([*together, *elsewhere])[-1].tracks] == [None, None]
 
 
 fractions = st.floats(0.0, 1.0, allow_nan=False)
