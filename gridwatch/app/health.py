@@ -103,6 +103,7 @@ class HealthReporter:
             fps=rate if status.state is CameraState.UP else 0.0,
             clips=clips.written,
             clips_lost=clips.lost + clips.ring.missed,
+            suppressed=one.analysis.suppressed,
         )
 
 

@@ -192,6 +192,7 @@ class CameraStateData(WireModel):
     fps: Annotated[float, Field(ge=0, le=10_000)]
     clips: Annotated[int, Field(ge=0, le=2**53)] = 0
     clips_lost: Annotated[int, Field(ge=0, le=2**53)] = 0
+    suppressed: Annotated[int, Field(ge=0, le=2**53)] = 0
 
 
 class PositionData(WireModel):

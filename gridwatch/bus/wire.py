@@ -242,7 +242,7 @@ def decode_health(topic: str, payload: bytes) -> CameraHealth:
         camera=data.camera, site=site, state=data.state, reason=data.reason, since=_utc(data.since),
         observed_at=_utc(data.observed_at), frames=data.frames, analysed=data.analysed, dropped=data.dropped,
         detected=data.detected, detections=data.detections, incidents=data.incidents, fps=data.fps,
-        clips=data.clips, clips_lost=data.clips_lost,
+        clips=data.clips, clips_lost=data.clips_lost, suppressed=data.suppressed,
     )  # fmt: skip
 
 

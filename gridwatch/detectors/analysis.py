@@ -10,6 +10,7 @@ import structlog
 
 from gridwatch.config.classes import GROUP_OF
 from gridwatch.config.model import CameraConfig, HealthConfig
+from gridwatch.config.rules import StillObjectRule
 from gridwatch.detectors import rules
 from gridwatch.detectors.detector import Detector
 from gridwatch.detectors.evidence import EvidenceError, Snapshot, snapshot
@@ -26,6 +27,7 @@ from gridwatch.domain import (
     Detection,
     Frame,
     Incident,
+    IncidentBox,
     IncidentKind,
     OpenIncident,
     Phase,
@@ -248,6 +250,7 @@ class CameraAnalysis:
     def _go_on(self, frame: Frame) -> tuple[Incident, ...]:
         """Give the rules what an earlier run left open; returns what too long a time has ended."""
         overdue: list[Incident] = []
+        things: list[IncidentBox] = []
         for rule_id, rule in self._rules.items():
             resumed = []
             for one in self._still_open:
@@ -264,6 +267,10 @@ class CameraAnalysis:
                 resumed.append(Resumed(episode=episode, boxes=latest.boxes))
                 self._places[latest.id] = latest.position
             self._rules = {**self._rules, rule_id: rule.resume(resumed)}
+            if isinstance(self._kinds[rule_id], StillObjectRule):
+                things += [box for one in resumed for box in one.boxes]
+        if self._pixels is not None:
+            self._pixels.resume(things)
         return tuple(overdue)
 
     def _blind(self, frame: Frame) -> float:

@@ -8,7 +8,8 @@ from gridwatch.config.rules import FireSmokeRule, RuleConfig, StillObjectRule
 from gridwatch.detectors.flames import Flames
 from gridwatch.detectors.rules.base import Moment, Zone
 from gridwatch.detectors.still_objects import StillObjects, StillSettings
-from gridwatch.domain import Detection, DetectorInfo, Image, Track
+from gridwatch.detectors.still_resumed import ResumedThings
+from gridwatch.domain import Detection, DetectorInfo, Image, IncidentBox, Track
 
 INFO: Final = DetectorInfo(name="pixels", version="1", weights_sha256=None)
 """Who saw what is found here."""
@@ -33,6 +34,11 @@ class PixelStage:
         self._blank = [Zone(zone) for zone in (*camera.privacy, *camera.ignore)]
         self._patience = _SETTLING_SECONDS + max((_longest(rule) for rule in still), default=0.0)
         self._stirred = float("-inf")
+        self._resumed = ResumedThings(())
+
+    def resume(self, boxes: Sequence[IncidentBox]) -> None:
+        """Things that an earlier run told were left or taken; before the first picture."""
+        self._resumed = ResumedThings(boxes)
 
     def look(
         self, image: Image, moment: Moment, seen: Sequence[Detection] | None, tracks: Sequence[Track]
@@ -47,7 +53,8 @@ class PixelStage:
         if found:
             since = moment.pts if any(one.label == "person" for one in tracks) else max(one.first_seen for one in found)
             self._stirred = max(self._stirred, since)
-        return tuple(found)
+        # Nothing may be raised on these: they are open.
+        return (*found, *self._resumed.look(image, moment, tracks))
 
     def is_waiting(self, pts: float) -> bool:
         """True while a rule may raise soon on what was found, so that every picture is wanted."""

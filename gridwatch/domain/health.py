@@ -49,3 +49,5 @@ class CameraHealth:
     """Clips kept on the worker."""
     clips_lost: int = 0
     """Incidents that should have a clip and have none."""
+    suppressed: int = 0
+    """Incidents not raised, or later, since one was cleared at their place a moment ago (`cooldown_seconds`)."""

@@ -38,6 +38,8 @@ _REACH_PER_SECOND: Final = 0.7
 _STILL_REACH: Final = 0.5
 """Sizes within which a new track continues a lost one that stood, whenever that was."""
 _NEVER: Final = float("-inf")
+_NOBODY: Final = -(2**62)
+"""Ids below it are nobody's: trackers count from 1, what is found in pixels has negative ones."""
 _BEFORE: Final = -1e-6
 """Just before stream time begins."""
 
@@ -300,7 +302,7 @@ def _resumed(number: int, one: Resumed, memory: M | None) -> Visit[M]:
     """Nobody's track yet: its id is none that a tracker gives, and it was last seen just before the first picture."""
     shown = one.boxes[0]
     track = Track(
-        id=-number, label=shown.label, box=shown.box, score=shown.score, best_score=one.episode.score,
+        id=_NOBODY - number, label=shown.label, box=shown.box, score=shown.score, best_score=one.episode.score,
         first_seen=_NEVER, last_seen=_BEFORE, hits=CONFIRMED_HITS,
     )  # fmt: skip
     return Visit(track=track, kept=_BEFORE, since=_BEFORE, held=_BEFORE, memory=memory, episode=one.episode)

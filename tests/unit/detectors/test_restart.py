@@ -12,6 +12,7 @@ from gridwatch.detectors.detector import ScriptedDetector
 from gridwatch.domain import Detection, Image, Incident, OpenIncident, Phase
 from tests.unit.detectors.picture_faults import FAULTS, pictures
 from tests.unit.detectors.scenes import FPS, at, camera, frame, seen
+from tests.unit.detectors.still_pictures import film, leaves_a_bag, person
 
 GREY = np.full((90, 160, 3), 100, np.uint8)
 INSIDE = (0.3, 0.6)
@@ -137,3 +138,34 @@ def test_a_bad_picture_stays_told_over_a_restart_until_it_is_good_again(fault: s
     (over,) = look([*bad, *good], 27.0, left)
     assert (over.id, over.seq, over.phase) == (raised.id, 1, Phase.CLEARED)
     assert at(39) <= over.observed_at <= at(39 + 3.5)
+
+
+BAG_RULE = {"id": "bag", "kind": "abandoned_object", "zone": "all", "seconds": 8.0}
+
+
+def film_of_a_bag(began: float, ended: float) -> tuple[list[Image], list[Sequence[Detection]]]:
+    """The part from `began` to `ended` of one in which a bag is left, somebody passes, and it is taken at 60 s."""
+
+    def scene(picture: Image, t: float) -> Sequence[Detection]:
+        passer = [person(picture, int(38 * (t - 40.0)))] if 40.0 <= t < 49.0 else []
+        return [*leaves_a_bag(picture, t, until=60.0), *passer]
+
+    steps = film(ended, scene)[round(began * FPS) :]
+    return [image for image, _ in steps], [seen for _, seen in steps]
+
+
+def watch(began: float, ended: float, left: Sequence[OpenIncident] = ()) -> list[Incident]:
+    images, detections = film_of_a_bag(began, ended)
+    config = camera(gate=False, zones={"all": [[0, 0], [1, 0], [1, 1], [0, 1]]}, rules=[BAG_RULE])
+    one = CameraAnalysis(config, ScriptedDetector(detections), still_open=left)
+    return [m for i, image in enumerate(images) for m in one.analyse(frame(i, image, connected=began)).incidents]
+
+
+def test_a_thing_that_was_left_goes_on_over_a_restart_until_it_is_taken() -> None:
+    (raised,) = watch(0.0, 25.0)
+    left = [OpenIncident(latest=raised, seen_at=at(25))]
+    after = watch(30.0, 80.0, left)
+    assert {one.id for one in after} == {raised.id}
+    assert (life(after)[0], life(after)[-1][0]) == (("updated", 1), "cleared")
+    assert [phase for phase, _ in life(after)].count("cleared") == 1
+    assert at(60) <= after[-1].observed_at <= at(75)
