@@ -26,24 +26,28 @@ class Figure:
     high: float
     """Least and greatest of the rounds."""
     goal: float | None = None
-    """At most this."""
+    """At most this, or at least where `at_least`."""
+    at_least: bool = False
     unit: str = ""
     note: str = ""
 
     @classmethod
     def of(
-        cls, name: str, rounds: Sequence[float], *, goal: float | None = None, unit: str = "", note: str = ""
-    ) -> Self:
+        cls, name: str, rounds: Sequence[float], *, goal: float | None = None, at_least: bool = False, unit: str = "",
+        note: str = "",
+    ) -> Self:  # fmt: skip
         """From one number a round, at least one."""
         return cls(
             name=name, median=statistics.median(rounds), low=min(rounds), high=max(rounds),
-            goal=goal, unit=unit, note=note,
+            goal=goal, at_least=at_least, unit=unit, note=note,
         )  # fmt: skip
 
     @property
     def is_met(self) -> bool:
         """True when there is no goal, or the median keeps it."""
-        return self.goal is None or self.median <= self.goal
+        if self.goal is None:
+            return True
+        return self.median >= self.goal if self.at_least else self.median <= self.goal
 
 
 def show(title: str, figures: Sequence[Figure]) -> None:
@@ -52,7 +56,11 @@ def show(title: str, figures: Sequence[Figure]) -> None:
     for column in ("figure", "median", "spread", "goal", ""):
         table.add_column(column, justify="left" if column in {"figure", ""} else "right", no_wrap=True)
     for one in figures:
-        goal = "" if one.goal is None else f"[{'green' if one.is_met else 'red'}]<= {one.goal:g}[/]"
+        goal = (
+            ""
+            if one.goal is None
+            else f"[{'green' if one.is_met else 'red'}]{'>=' if one.at_least else '<='} {one.goal:g}[/]"
+        )
         spread = "" if one.low == one.high else f"{_number(one.low)} .. {_number(one.high)}"
         table.add_row(one.name, f"{_number(one.median)} {one.unit}".strip(), spread, goal, one.note)
     console = Console(highlight=False)
