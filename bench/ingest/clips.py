@@ -33,6 +33,14 @@ def idle(path: Path, seconds: float) -> Path:
     return _encode(path, _noisy(still, round(seconds * FPS)), quality=_IDLE_QUALITY)
 
 
+def empty(path: Path, seconds: float) -> Path:
+    """A road with nobody on it under the same noise: nothing a detector would take for somebody."""
+    with av.open(str(_SAMPLES / "road-day.mp4")) as container:
+        seen = [_enlarged(frame) for number, frame in enumerate(container.decode(video=0)) if number % 20 == 0]
+    still = np.median(seen, axis=0).astype(np.uint8)
+    return _encode(path, _noisy(still, round(seconds * FPS)), quality=_IDLE_QUALITY)
+
+
 def _enlarged(frame: av.VideoFrame) -> Image:
     return np.asarray(cv2.resize(frame.to_ndarray(format="bgr24"), SIZE, interpolation=cv2.INTER_CUBIC), np.uint8)
 

@@ -4,18 +4,18 @@ import argparse
 import statistics
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Thread
 from typing import Self
 
 import onnxruntime as ort
 from rich.console import Console
 
 from bench.figures import Figure, show, write
-from bench.ingest.clips import busy, idle
+from bench.ingest.clips import busy, empty
 from bench.ingest.processes import Process, cpu_use
 from bench.pipeline.incidents import SAMPLES, Comparison, compare
 from bench.pipeline.subject import Way, detector
@@ -42,11 +42,11 @@ class Plan:
 
 
 FULL = Plan(
-    clip_seconds=20.0, settle_seconds=50.0, rounds=5, round_seconds=10.0, runtimes=9, memory_cameras=8,
+    clip_seconds=20.0, settle_seconds=42.0, rounds=5, round_seconds=8.0, runtimes=9, memory_cameras=8,
     clips=("plaza-day.mp4", "road-day.mp4", "road-dusk.mp4", "pets2009-s2l1-street.mp4"),
 )  # fmt: skip
 QUICK = Plan(
-    clip_seconds=6.0, settle_seconds=44.0, rounds=2, round_seconds=3.0, runtimes=1, memory_cameras=0,
+    clip_seconds=6.0, settle_seconds=38.0, rounds=2, round_seconds=3.0, runtimes=1, memory_cameras=0,
     clips=("plaza-day.mp4",),
 )  # fmt: skip
 
@@ -83,8 +83,10 @@ def runtimes() -> list[str]:
     return [*found, "onnxruntime", *gpu]
 
 
-def costs(rig: Rig, plan: Plan, runtime: str, suffix: str) -> list[Figure]:
-    """All three ways, busy and idle, in the same rounds."""
+def costs(
+    rig: Rig, plan: Plan, runtime: str, suffix: str, meanwhile: Callable[[], None] = lambda: None
+) -> list[Figure]:
+    """All three ways, busy and idle, in the same rounds. `meanwhile` is done while they settle."""
     urls = {"busy": rig.rtsp_url("busy"), "idle": rig.rtsp_url("idle")}
     ways: tuple[Way, ...] = ("ours", "every", "regions")
     with ExitStack() as stack:
@@ -95,7 +97,9 @@ def costs(rig: Rig, plan: Plan, runtime: str, suffix: str) -> list[Figure]:
         }
         for one in subjects.values():
             one.told("up")
-        cpu_use({}, plan.settle_seconds)
+        began = time.perf_counter()
+        meanwhile()
+        cpu_use({}, max(0.0, plan.settle_seconds - (time.perf_counter() - began)))
         for one in subjects.values():
             one.results()
         rounds = [cpu_use(subjects, plan.round_seconds) for _ in range(plan.rounds)]
@@ -155,31 +159,29 @@ def run(plan: Plan) -> Sequence[Figure]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gridwatch-bench-")))
         _console.print("making two streams ...")
-        clips = {"busy": busy(folder / "busy.mp4", plan.clip_seconds), "idle": idle(folder / "idle.mp4", 20.0)}
+        clips = {
+            "busy": busy(folder / "busy.mp4", plan.clip_seconds),
+            "idle": empty(folder / "idle.mp4", plan.clip_seconds),
+        }
         rig = stack.enter_context(RigThread(Rig([VirtualCamera(id=name, clip=clip) for name, clip in clips.items()])))
         chosen = runtimes()[: plan.runtimes]
-        compared: list[Comparison] = []
         recorded = [*clips.values(), *(SAMPLES / name for name in plan.clips)]
-        comparing = Thread(target=lambda: compared.append(compare(recorded, detector(chosen[0]))), name="incidents")
-        if plan is QUICK:
-            comparing.start()  # while the others settle
         figures: list[Figure] = []
 
         def part(title: str, done: list[Figure]) -> None:
             show(title, done)
             figures.extend(done)
 
+        def incidents() -> None:
+            part("incidents", lost(compare(recorded, detector(chosen[0]))))
+
         for number, runtime in enumerate(chosen):
             _console.print(f"three ways by {runtime}, {plan.rounds} rounds of {plan.round_seconds:g} s ...")
-            part(f"{runtime}: one camera each way", costs(rig, plan, runtime, f"_{runtime}" if number else ""))
+            done = costs(rig, plan, runtime, f"_{runtime}") if number else costs(rig, plan, runtime, "", incidents)
+            part(f"{runtime}: one camera each way", done)
         if plan.memory_cameras:
             _console.print("memory ...")
             part("memory", memory(rig, plan.memory_cameras, chosen[0]))
-        if plan is not QUICK:
-            _console.print("incidents ...")
-            comparing.start()
-        comparing.join()
-        part("incidents", lost(compared[0]))
         return figures
 
 

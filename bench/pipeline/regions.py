@@ -28,6 +28,10 @@ from gridwatch.domain import Box, Detection
 
 FPS: Final = 5
 _LEAST_REGION: Final = 320
+_LONGEST_CALIBRATION: Final = 10 * FPS
+"""Our addition: this street is never so calm that it would be calibrated, and nothing would ever be detected."""
+_TRACKED: Final = "person"
+"""The only class tracked unless its settings say otherwise, and the one our rules watch."""
 _LEAST_SCORE: Final = 0.4
 """What is tracked; the score from which our rules count an object."""
 _STATIONARY_FRAMES: Final = 10 * FPS
@@ -61,24 +65,29 @@ class Motion:
     def __init__(self, size: tuple[int, int]) -> None:
         self._scale = size[1] / 100
         self._size = (100 * size[0] // size[1], 100)
-        self._average = np.zeros((100, self._size[0]), np.float32)
-        self._contrast: list[tuple[float, float]] = [(0.0, 255.0)] * 50
-        self._frames = 0
+        # Both begin with the first picture, and not black and at full contrast, or it would see motion for a minute.
+        self._average: npt.NDArray[np.float32] | None = None
+        self._contrast: list[tuple[float, float]] = []
+        self._frames = self._calibrated_for = 0
         self.calibrating = True
 
     def boxes(self, luma: npt.NDArray[np.uint8]) -> list[Rectangle]:
         """Of the picture's pixels."""
         small = self._stretched(cv2.resize(luma, self._size, interpolation=cv2.INTER_NEAREST))
         small = cv2.GaussianBlur(small, (3, 3), 1.0)
+        if self._average is None:
+            self._average = small.astype(np.float32)
         difference = cv2.absdiff(small, cv2.convertScaleAbs(self._average))
         _, differs = cv2.threshold(difference, 30, 255, cv2.THRESH_BINARY)
         contours, _ = cv2.findContours(cv2.dilate(differs, None), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
         areas = [cv2.contourArea(one) for one in contours]
         found = [cv2.boundingRect(one) for one, area in zip(contours, areas, strict=True) if area > 10]
         share = sum(areas) / differs.size
-        if share < 0.05 and len(found) <= 4:
+        self._calibrated_for += 1
+        if (share < 0.05 and len(found) <= 4) or self._calibrated_for > _LONGEST_CALIBRATION:
             self.calibrating = False
-        self.calibrating = self.calibrating or share > 0.8
+        if share > 0.8:
+            self.calibrating, self._calibrated_for = True, 0
         self._frames = self._frames + 1 if found else 0
         if not found or self._frames >= 10:
             cv2.accumulateWeighted(small, self._average, 0.2 if self.calibrating else 0.01)
@@ -88,7 +97,7 @@ class Motion:
     def _stretched(self, small: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         low, high = np.percentile(small, (4, 96))
         if low < high:
-            self._contrast = [*self._contrast[1:], (float(low), float(high))]
+            self._contrast = [*self._contrast[-49:], (float(low), float(high))]
             low, high = np.mean(self._contrast, axis=0)
             small = ((np.clip(small, low, high) - low) / (high - low) * 255).astype(np.uint8)
         return small
@@ -124,6 +133,7 @@ class RegionPipeline:
         found = [detection for number, _, detection in tracks if number in stationary]
         for region in regions:
             found += self._detect(picture, region)
+        found = _one_each(found)
         step = track(self._tracker, self.seen / FPS, found, self._settings)
         self._tracker = step.state
         self._tracks = [
@@ -164,7 +174,7 @@ class RegionPipeline:
                 ),
                 label=one.label, score=one.score,
             )
-            for one in found if one.score >= _LEAST_SCORE
+            for one in found if one.label == _TRACKED and one.score >= _LEAST_SCORE
         ]  # fmt: skip
 
     def _cut(self, picture: Yuv, region: Rectangle) -> Yuv:
@@ -216,6 +226,21 @@ class RegionPipeline:
         x = min(max(0, (left + right - size) // 2), max(0, self._width - size)) // 2 * 2
         y = min(max(0, (top + bottom - size) // 2), max(0, self._height - size)) // 2 * 2
         return x, y, x + size, y + size
+
+
+def _one_each(found: Sequence[Detection]) -> list[Detection]:
+    """Without what several regions saw of one object: the better of two that overlap by .4 or lie in each other."""
+    kept: list[Detection] = []
+    for one in sorted(found, key=lambda one: -one.score):
+        if not any(other.box.iou(one.box) > 0.4 or _share_within(one.box, other.box) > 0.75 for other in kept):
+            kept.append(one)
+    return kept
+
+
+def _share_within(one: Box, other: Box) -> float:
+    """Of the smaller box, how much lies in the other."""
+    width, height = min(one.x2, other.x2) - max(one.x1, other.x1), min(one.y2, other.y2) - max(one.y1, other.y1)
+    return max(0.0, width) * max(0.0, height) / max(1e-9, min(one.area, other.area))
 
 
 def _reach(box: Rectangle) -> Rectangle:
