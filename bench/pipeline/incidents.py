@@ -2,20 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from bench.pipeline.subject import camera
 from gridwatch.app.expected import FoundIncident
-from gridwatch.app.replay import replay
+from gridwatch.app.replay import Watched, replay
 from gridwatch.config.model import CameraSource, HealthConfig
 from gridwatch.detectors import Detector
 
 SAMPLES: Final = Path(__file__).parents[2] / "samples" / "streams"
 _CLOSE: Final = 1.0
 """Seconds that the same incident may differ by."""
-_START: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,7 +45,7 @@ def compare(clips: Sequence[Path], detector: Detector) -> Comparison:
 
 def _found(clip: Path, detector: Detector, *, gate: bool) -> tuple[list[FoundIncident], int]:
     chosen = camera("camera", CameraSource(file=clip), gate=gate)
-    result = replay(clip, chosen, HealthConfig(), detector, _START, lambda _: None)
+    result = replay(Watched(file=clip, camera=chosen, health=HealthConfig()), detector)
     return result.found(), result.detected
 
 

@@ -1,6 +1,7 @@
 """From the configuration to detectors: weights verified, opened, and checked against the rules that use them."""
 
 from collections.abc import Callable, Iterable
+from functools import cache
 from pathlib import Path
 
 import structlog
@@ -119,7 +120,13 @@ def _open_engine(config: DetectorModel, data: bytes, origin: str, workers: int) 
 
 def people_detector(detector: Detector) -> Detector:
     """What finds the persons whose heads are blurred in evidence: itself when it knows persons, else the packaged."""
-    return detector if PERSON in detector.labels else load_detector(DetectorModel())
+    return detector if PERSON in detector.labels else _packaged()
+
+
+@cache
+def _packaged() -> Detector:
+    """One for all cameras that need it beside their own."""
+    return load_detector(DetectorModel())
 
 
 def _check_rules(camera: CameraConfig, name: str, detector: Detector) -> None:
