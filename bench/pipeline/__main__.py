@@ -42,8 +42,8 @@ class Plan:
 
 
 FULL = Plan(
-    clip_seconds=20.0, settle_seconds=42.0, rounds=5, round_seconds=8.0, runtimes=9, memory_cameras=8,
-    clips=("plaza-day.mp4", "road-day.mp4", "road-dusk.mp4", "pets2009-s2l1-street.mp4"),
+    clip_seconds=20.0, settle_seconds=46.0, rounds=5, round_seconds=6.0, runtimes=9, memory_cameras=8,
+    clips=("plaza-day.mp4", "road-day.mp4", "pets2009-s2l1-street.mp4"),
 )  # fmt: skip
 QUICK = Plan(
     clip_seconds=6.0, settle_seconds=38.0, rounds=2, round_seconds=3.0, runtimes=1, memory_cameras=0,
