@@ -42,7 +42,7 @@ class Plan:
 
 
 FULL = Plan(
-    clip_seconds=20.0, settle_seconds=46.0, rounds=5, round_seconds=6.0, runtimes=9, memory_cameras=8,
+    clip_seconds=20.0, settle_seconds=46.0, rounds=5, round_seconds=6.0, runtimes=9, memory_cameras=4,
     clips=("plaza-day.mp4", "road-day.mp4", "pets2009-s2l1-street.mp4"),
 )  # fmt: skip
 QUICK = Plan(
@@ -125,8 +125,8 @@ def costs(
         note = f"capture to incident, {len(latencies)} messages"
         p95 = latencies[min(len(latencies) - 1, round(0.95 * len(latencies)))]
         figures += [
-            Figure.of(f"incident_p50{suffix}", [statistics.median(latencies)], unit="ms", note=note),
-            Figure.of(f"incident_p95{suffix}", [p95], unit="ms", note=note),
+            Figure.of(f"incident_p50_ms{suffix}", [statistics.median(latencies)], unit="ms", note=note),
+            Figure.of(f"incident_p95_ms{suffix}", [p95], unit="ms", note=note),
         ]
     return figures
 
@@ -141,7 +141,7 @@ def memory(rig: Rig, cameras: int, runtime: str) -> list[Figure]:
             sizes.append(one.memory() / 2**20)
     each = (sizes[1] - sizes[0]) / (cameras - 1)
     note = f"{cameras} cameras against one, which takes {sizes[0]:.0f} MiB"
-    return [Figure.of("memory_per_camera", [each], unit="MiB", note=note)]
+    return [Figure.of("memory_per_camera_mib", [each], unit="MiB", note=note)]
 
 
 def lost(comparison: Comparison) -> list[Figure]:

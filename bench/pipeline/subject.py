@@ -54,17 +54,19 @@ class Results:
     """What came out, until it is asked for."""
 
     def __init__(self, cameras: int) -> None:
-        self._missing = cameras
+        self._cameras = cameras
+        self._seen: set[str] = set()
         self._lock = threading.Lock()
         self._latencies: list[float] = []
         self._looks = 0
 
-    def came(self) -> None:
-        """One more camera has given its first picture."""
+    def came(self, camera: str) -> None:
+        """A picture of this camera."""
         with self._lock:
-            self._missing -= 1
-            if self._missing == 0:
-                say("up")
+            if camera not in self._seen:
+                self._seen.add(camera)
+                if len(self._seen) == self._cameras:
+                    say("up")
 
     def add(self, incidents: int, looks: int, latency: float) -> None:
         """One picture gave so many messages, and asked a network so many times."""
@@ -89,8 +91,7 @@ def whole(urls: list[str], model: Detector, *, gate: bool) -> None:
     analyses = {one.id: CameraAnalysis(one, model, health=HealthConfig()) for one in cameras}
 
     def on_result(frame: Frame, analysis: Analysis) -> None:
-        if frame.index == 0:
-            results.came()
+        results.came(frame.camera)
         if frame.camera in attention:
             attention[frame.camera].looked(frame, idle=analysis.idle)
         latency = (CLOCK.now() - frame.captured_at).total_seconds()
@@ -125,7 +126,10 @@ def by_regions(urls: list[str], model: Detector) -> None:
     """Frigate's way, one camera a thread."""
     results = Results(len(urls))
     stopping = threading.Event()
-    threads = [threading.Thread(target=_regions, args=(url, model, results, stopping), daemon=True) for url in urls]
+    threads = [
+        threading.Thread(target=_regions, args=(f"camera-{number}", url, model, results, stopping), daemon=True)
+        for number, url in enumerate(urls)
+    ]
     for thread in threads:
         thread.start()
     for _ in sys.stdin:
@@ -135,11 +139,10 @@ def by_regions(urls: list[str], model: Detector) -> None:
         thread.join()
 
 
-def _regions(url: str, model: Detector, results: Results, stopping: threading.Event) -> None:
+def _regions(name: str, url: str, model: Detector, results: Results, stopping: threading.Event) -> None:
     pipeline = RegionPipeline(model, SIZE)
     for picture in raw_pictures(url, SIZE):
-        if pipeline.seen == 0:
-            results.came()
+        results.came(name)
         before = pipeline.regions
         pipeline.look(picture)
         results.add(0, pipeline.regions - before, 0.0)

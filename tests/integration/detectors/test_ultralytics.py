@@ -53,13 +53,12 @@ def boxes(rows: object) -> list[tuple[str, float, Box]]:
 @pytest.mark.parametrize("export", ["y.onnx", "y_openvino_model/y.xml"])
 def test_its_weights_and_their_exports_see_the_same(seen: dict[str, object], export: str) -> None:
     ours, theirs = boxes(seen[export]), boxes(seen["y.pt"])
-    strong = [one for one in theirs if one[1] > 0.55][:20]
-    assert len(strong) >= 5
-    for label, score, box in strong:
-        same = max(ours, key=lambda other: other[2].iou(box))
+    assert len(ours) >= 10
+    for label, score, box in ours:  # theirs are more: Ultralytics suppresses what overlaps by .7, and we by .5
+        same = max(theirs, key=lambda other: other[2].iou(box))
         assert (same[0], label) == ("car", "car")
-        assert same[2].iou(box) > 0.8
-        assert same[1] == pytest.approx(score, abs=0.05)
+        assert same[2].iou(box) > 0.7
+        assert same[1] == pytest.approx(score, abs=0.01)
 
 
 def test_a_face_class_is_refused(seen: dict[str, object]) -> None:

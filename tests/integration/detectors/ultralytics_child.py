@@ -30,8 +30,8 @@ def main() -> None:
     for branch in model.model.model[-1].cv3:
         branch[-1].bias.data[2] += 12.0  # so that random weights see cars everywhere
     model.save("y.pt")
-    YOLO("y.pt").export(format="onnx", imgsz=320)
-    YOLO("y.pt").export(format="openvino", imgsz=320)
+    YOLO("y.pt").export(format="onnx")
+    YOLO("y.pt").export(format="openvino")
     model.model.names = {**model.model.names, 3: "face"}
     model.save("face.pt")
     print(json.dumps({name: seen(folder / name) for name in ("y.pt", "y.onnx", "y_openvino_model/y.xml", "face.pt")}))  # noqa: T201
@@ -62,7 +62,7 @@ def seen(path: Path) -> object:
 
     files = [path, path.with_suffix(".bin")] if path.suffix == ".xml" else [path]
     sha256 = hashlib.sha256(b"".join(one.read_bytes() for one in files)).hexdigest()
-    picture = np.random.default_rng(1).integers(0, 256, (320, 320, 3)).astype(np.uint8)
+    picture = np.random.default_rng(1).integers(0, 256, (640, 640, 3)).astype(np.uint8)
     try:
         detector = load_detector(
             DetectorModel.model_validate({"weights": path, "weights_sha256": sha256, "min_score": 0.5})
