@@ -18,6 +18,7 @@ from gridwatch.detectors.motion import MotionOnly
 from gridwatch.detectors.network import Engine, Network, open_network
 from gridwatch.detectors.onnxruntime_engine import open_onnxruntime
 from gridwatch.detectors.openvino_engine import has_openvino, open_openvino
+from gridwatch.detectors.pixels import is_seen_in_pixels
 from gridwatch.detectors.ultralytics_model import fetch_by_name, open_ultralytics
 from gridwatch.detectors.weights import PACKAGED_WEIGHTS, read_all_verified, read_manifest, read_verified
 from gridwatch.domain import DetectorInfo
@@ -131,7 +132,7 @@ def _packaged() -> Detector:
 
 def _check_rules(camera: CameraConfig, name: str, detector: Detector) -> None:
     for rule in camera.rules:
-        for label in rule.classes:
+        for label in () if is_seen_in_pixels(rule) else rule.classes:
             if label not in detector.labels:
                 raise LabelsError(
                     f"camera {camera.id}: rule {rule.id!r} watches for {label!r}, which its detector {name!r} "

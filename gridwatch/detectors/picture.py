@@ -128,9 +128,9 @@ class PictureHealth:
         if like is None:
             return seen
         self._other_scene.see(like.same < 0.25 and like.edges >= 0.35, moment)
-        if like.same < 0.2 and like.edges < 0.15:
+        if like.same < 0.2 and (like.edges < 0.15 or now.dark > 0.9):  # in the dark a sensor's noise has edges
             seen.add(PictureFault.COVERED)
-        elif like.fine < 0.1 and like.edges > 0.4:
+        elif like.fine < 0.2 and like.edges > 0.4:
             seen.add(PictureFault.BLURRED)
         elif self._is_elsewhere(like, now) or self._other_scene.lasted(moment) >= self._other_seconds:
             seen.add(PictureFault.MOVED)

@@ -17,6 +17,8 @@ _ROWS: Final = 45
 """So many rows are read whole: being out of focus shows in the finest detail only."""
 _CELL: Final = 20
 """Samples of the small picture in a side of a cell."""
+_FLAT: Final = 0.2
+"""Share of cells in which there is nothing to see but noise."""
 _EDGE: Final = 24.0
 """Sobel magnitude from which something is an edge and not noise: a step of 6 levels."""
 
@@ -71,10 +73,15 @@ def _cells(values: Plane, size: tuple[int, int]) -> Plane:
 
 
 def _fine(green: npt.NDArray[np.uint8], cells: tuple[int, int]) -> Plane:
-    """Mean square of the second difference along some rows: the variance of a Laplacian in one direction."""
+    """Mean square of the second difference along some rows: the variance of a Laplacian in one direction.
+
+    Less what the flattest cells have, which is the sensor's noise and says nothing about the focus.
+    """
     rows = np.ascontiguousarray(green[:: max(1, green.shape[0] // _ROWS)])
     second = cv2.filter2D(rows, cv2.CV_32F, _SECOND)
-    return _cells(np.asarray(cv2.multiply(second, second), np.float32), cells)
+    energy = _cells(np.asarray(cv2.multiply(second, second), np.float32), cells)
+    noise = np.float32(np.quantile(energy, _FLAT))
+    return np.asarray(np.maximum(energy - noise, 0.0), np.float32)
 
 
 _SECOND: Final = np.array([[1, 0, -2, 0, 1]], np.float32)

@@ -51,6 +51,12 @@ def test_a_rule_for_a_class_that_its_detector_does_not_know_would_stay_silent_an
     assert f"camera cam-0: rule 'r' {says}" in str(error.value)
 
 
+def test_rules_about_the_picture_itself_ask_no_detector_for_their_classes() -> None:
+    kinds = ("abandoned_object", "removed_object", "fire_smoke")
+    made = deployment([{"rules": [{"id": f"r{n}", "kind": kind, "zone": "left"} for n, kind in enumerate(kinds)]}])
+    assert load_detectors(made, made.cameras).keys() == {"cam-0"}
+
+
 def test_a_face_model_of_a_camera_is_refused_and_that_of_none_is_not_opened(tmp_path: Path) -> None:
     faces = users(tmp_path, "['person', 'face']")
     unused = deployment([{}], own=faces)

@@ -306,13 +306,7 @@ def test_what_happens_is_the_same_under_every_condition_and_only_shaking_moves_t
         assert (other["frames"] != day["frames"]) == (other["clip"] == "intrusion-shake.mp4")
 
 
-# abandoned_object, removed_object and fire_smoke are no rules of the configuration yet.
-WATCHABLE = [
-    name for name in kit_scenes() if name not in {"abandoned-object", "removed-object", "fire-smoke", "uneventful"}
-]
-
-
-@pytest.mark.parametrize("name", WATCHABLE)
+@pytest.mark.parametrize("name", list(kit_scenes()))
 def test_the_deployment_of_a_scene_passes_every_check(name, tmp_path):
     path = tmp_path / "scene.yaml"
     one = kit_scenes()[name].under(Variant.DAY)
