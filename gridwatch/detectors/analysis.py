@@ -12,6 +12,7 @@ from gridwatch.config.classes import GROUP_OF
 from gridwatch.config.model import CameraConfig, HealthConfig
 from gridwatch.config.rules import StillObjectRule
 from gridwatch.detectors import rules
+from gridwatch.detectors.best_shot import BestShots
 from gridwatch.detectors.detector import Detector
 from gridwatch.detectors.evidence import EvidenceError, Snapshot, snapshot
 from gridwatch.detectors.gate import GateReason, MotionGate
@@ -53,7 +54,7 @@ class Analysis:
     incidents: tuple[Incident, ...]
     """Messages in order; the raised ones carry their evidence."""
     snapshots: tuple[tuple[UUID, Snapshot], ...]
-    """Incident id and picture, one for each raised incident."""
+    """Incident id and picture: for each raised incident the frame it was raised in, and perhaps a close-up."""
     detected: bool
     """True when the detector looked at the frame, False when the gate was closed."""
     detections: int
@@ -126,6 +127,7 @@ class CameraAnalysis:
         self._rules: Mapping[str, Rule] = {}
         self._last: Frame | None = None
         self._moment: Moment | None = None
+        self._shots = BestShots(camera.privacy)
         self._reason: GateReason | None = None
         self._open: set[UUID] = {one.latest.id for one in still_open}
         """Incidents raised and not cleared."""
@@ -163,6 +165,8 @@ class CameraAnalysis:
             events += [(rule_id, event) for event in step.events]
             suppressed += step.suppressed
         self._rules = following
+        if seen is not None and self._people_detector is self._detector:
+            self._shots.look(frame, moment.pts, tracked.tracks, self._people(frame, seen, tracked.tracks))
         incidents = [*self._unsaid, *(self._incident(rule_id, event) for rule_id, event in events)]
         incidents, snapshots = self._with_evidence(frame, incidents, seen, tracks)
         self._unsaid = ()
@@ -234,6 +238,7 @@ class CameraAnalysis:
         blind = self._blind(frame)
         if blind > 0:
             self._tracker = self._tracker.forget()
+            self._shots.forget()
             self._gate.reset()
         if self._rules and abs(aspect - self._settings.aspect) < 0.01:
             return self._finish_rules(but=LASTING) if blind > _OUTAGE_SECONDS else ()
@@ -338,7 +343,7 @@ class CameraAnalysis:
     def _with_evidence(
         self, frame: Frame, incidents: list[Incident], seen: tuple[Detection, ...] | None, tracks: Iterable[Track]
     ) -> tuple[list[Incident], list[tuple[UUID, Snapshot]]]:
-        """The raised ones with a picture each. An incident without its picture is better than none."""
+        """The raised ones with a picture each, some with a close-up. An incident without is better than none."""
         if not any(one.phase is Phase.RAISED for one in incidents):
             return incidents, []
         people = self._people(frame, seen, tracks)
@@ -347,14 +352,23 @@ class CameraAnalysis:
             if one.phase is Phase.RAISED:
                 try:
                     picture = snapshot(frame, [part.box for part in one.boxes], people, self._camera.privacy)
+                    pictures = [picture, *self._close_up(frame, one, tracks)]
                 except EvidenceError:
                     log.exception("evidence_failed", camera=self._camera.id, incident=str(one.id))
                 else:
-                    snapshots.append((one.id, picture))
-                    shown.append(one.with_evidence(picture.evidence))
+                    snapshots += [(one.id, each) for each in pictures]
+                    shown.append(one.with_evidence(*(each.evidence for each in pictures)))
                     continue
             shown.append(one)
         return shown, snapshots
+
+    def _close_up(self, frame: Frame, incident: Incident, tracks: Iterable[Track]) -> list[Snapshot]:
+        """A better look at the one object of `incident`, where there was one a moment ago."""
+        if self._moment is None or len(incident.boxes) != 1:
+            return []
+        track = next((one for one in tracks if one.box == incident.boxes[0].box), None)
+        better = None if track is None else self._shots.better(frame, self._moment.pts, track)
+        return [] if better is None else [better]
 
     def _people(self, frame: Frame, seen: tuple[Detection, ...] | None, tracks: Iterable[Track]) -> list[Box]:
         """Everybody to mask: whatever may be a person in this frame, and persons tracked but missed in it."""
