@@ -28,6 +28,10 @@ _WHITE: Final = 225
 """From here on in all colours: the core of a flame, too bright for the sensor."""
 _BRIGHTER: Final = 25
 """Levels above what the place was before."""
+_GAIN: Final = 0.02
+"""Change of exposure from which it is taken out."""
+_UPSET: Final = 0.1
+"""Change of exposure at which nothing can be said."""
 _FOLLOW_SECONDS: Final = 30.0
 _PLACE_SECONDS: Final = 1.2
 """Time constant of where flame usually is: what walks past leaves nothing there."""
@@ -102,12 +106,15 @@ class Flames:
             self._begin(light, moment.pts)
             return ()
         elapsed, self._clock = max(0.0, moment.pts - self._clock), moment.pts
+        gain = float(np.median((light[::4, ::4] + 4.0) / (self._before[::4, ::4] + 4.0)))
+        if abs(gain - 1.0) > _GAIN:
+            self._before *= gain
         hot = self._hot(small, light, self._before)
         churn = np.bitwise_xor(hot, self._hot_before)
         self._hot_before = hot
         share = 1.0 - float(np.exp(-elapsed / _FOLLOW_SECONDS))
         cv2.accumulateWeighted(light, self._before, share, cv2.bitwise_not(cv2.dilate(hot, _WIDE)))
-        if elapsed > _LONGEST_STEP:
+        if elapsed > _LONGEST_STEP or abs(gain - 1.0) > _UPSET:
             for place in self._places:
                 place.records.clear()
             return ()
@@ -129,7 +136,8 @@ class Flames:
         blue, green, red = cv2.split(small)
         flame = (red >= _RED) & (cv2.subtract(red, blue) >= _REDDER) & (red >= green)
         white = cv2.min(cv2.min(blue, green), red) >= _WHITE
-        brighter = cv2.subtract(light, cv2.convertScaleAbs(before)) >= _BRIGHTER
+        # The brightest around it: a bright thing that shakes is nothing new.
+        brighter = cv2.subtract(light, cv2.dilate(cv2.convertScaleAbs(before), _WIDE)) >= _BRIGHTER
         return np.where((flame | white) & brighter, 255, 0).astype(np.uint8)
 
     def _follow(self, small: Image, hot: Mask, churn: Mask, pts: float) -> None:
