@@ -86,6 +86,19 @@ class Blob:
         return shared / (self.area + other.area - shared)
 
 
+def union(one: Blob, other: Blob) -> Blob:
+    """Both as one, cracks closed."""
+    rows = slice(min(one.rows.start, other.rows.start), max(one.rows.stop, other.rows.stop))
+    columns = slice(min(one.columns.start, other.columns.start), max(one.columns.stop, other.columns.stop))
+    mask = np.zeros((rows.stop - rows.start, columns.stop - columns.start), np.uint8)
+    for blob in (one, other):
+        top, left = blob.rows.start - rows.start, blob.columns.start - columns.start
+        part = mask[top : top + blob.mask.shape[0], left : left + blob.mask.shape[1]]
+        np.maximum(part, blob.mask, out=part)
+    mask = np.asarray(cv2.morphologyEx(mask, cv2.MORPH_CLOSE, _FIVE), np.uint8)
+    return Blob(rows=rows, columns=columns, mask=mask, area=cv2.countNonZero(mask))
+
+
 def find_blobs(still: Mask, least: int) -> list[Blob]:
     """Those of at least `least` pixels, holes and cracks closed, top left first."""
     whole = cv2.morphologyEx(still, cv2.MORPH_OPEN, _THREE)

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gridwatch.detectors.rules.base import Moment
-from gridwatch.detectors.still_blobs import Blob, around, find_blobs, is_light, is_shifted, outline
+from gridwatch.detectors.still_blobs import Blob, around, find_blobs, is_light, is_shifted, outline, union
 from gridwatch.detectors.still_scene import STABLE_SECONDS, Look, StillScene
 from gridwatch.domain import Box, Detection, Image, Track
 
@@ -54,6 +54,9 @@ _KNOWN_SECONDS: Final = 5.0
 """What was there for so long belonged there."""
 _IS_SOMEBODY: Final = 0.4
 """Overlap of a blob with somebody's box from which it is somebody: a case is less of who stands before it."""
+_PART_SECONDS: Final = 3.0
+_PART_GAP: Final = 0.2
+"""Sides of the larger that parts of one thing are apart, and seconds by which one appears later."""
 _UPSET_SECONDS: Final = 1.5
 """What appears so soon after the whole picture changed is light."""
 _STIR: Final = 0.12
@@ -273,8 +276,25 @@ class StillObjects:
                 thing.kind = _Kind.LEFT
             elif before >= _THING * now and self._is_known(one):
                 thing.kind = _Kind.REMOVED
-        if len(self._things) < _THINGS:
+        whole = self._part_of(thing)
+        if whole is not None:
+            whole.blob = union(whole.blob, thing.blob)
+            whole.patch = look.small[whole.blob.window].astype(np.float32)
+        elif len(self._things) < _THINGS:
             self._things.append(thing)
+
+    def _part_of(self, thing: _Thing) -> _Thing | None:
+        """The thing that appeared with it and beside it, of which it is another part."""
+        if thing.kind is _Kind.SCENERY:
+            return None
+        return next(
+            (
+                one for one in self._things
+                if one.kind is thing.kind and abs(one.since - thing.since) <= _PART_SECONDS
+                and one.blob.gap(thing.blob) <= _PART_GAP
+            ),
+            None,
+        )  # fmt: skip
 
     def _is_known(self, one: _Candidate) -> bool:
         """False when what is gone left with the first pictures, or was a person or a vehicle: it did not belong."""
