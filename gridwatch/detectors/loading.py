@@ -6,6 +6,7 @@ from pathlib import Path
 
 import structlog
 
+from gridwatch.config.classes import GROUP_OF
 from gridwatch.config.detectors import DetectorModel
 from gridwatch.config.model import CameraConfig, Deployment
 from gridwatch.config.problems import nearest
@@ -131,9 +132,12 @@ def _packaged() -> Detector:
 
 
 def _check_rules(camera: CameraConfig, name: str, detector: Detector) -> None:
+    """Of a group that a rule names (`vehicle`), detectors know some; what is seen in pixels, none knows."""
     for rule in camera.rules:
+        known = {label for label in rule.classes if label in detector.labels}
+        groups = {GROUP_OF[label] for label in known if label in GROUP_OF}
         for label in () if is_seen_in_pixels(rule) else rule.classes:
-            if label not in detector.labels:
+            if label not in known and GROUP_OF.get(label) not in groups:
                 raise LabelsError(
                     f"camera {camera.id}: rule {rule.id!r} watches for {label!r}, which its detector {name!r} "
                     f"({detector.info.name}) does not know{nearest(label, detector.labels)}; "

@@ -51,10 +51,22 @@ def test_a_rule_for_a_class_that_its_detector_does_not_know_would_stay_silent_an
     assert f"camera cam-0: rule 'r' {says}" in str(error.value)
 
 
-def test_rules_about_the_picture_itself_ask_no_detector_for_their_classes() -> None:
-    kinds = ("abandoned_object", "removed_object", "fire_smoke")
-    made = deployment([{"rules": [{"id": f"r{n}", "kind": kind, "zone": "left"} for n, kind in enumerate(kinds)]}])
+@pytest.mark.parametrize("rule", [
+    {"kind": "intrusion", "classes": ["person", "vehicle", "animal"]}, {"kind": "abandoned_object"},
+    {"kind": "removed_object"}, {"kind": "fire_smoke"},
+])  # fmt: skip
+def test_a_group_of_classes_is_known_by_some_of_it_and_pixels_need_no_model(rule: dict[str, Any]) -> None:
+    made = deployment([{"rules": [{"id": "r", "zone": "left", **rule}]}])
     assert load_detectors(made, made.cameras).keys() == {"cam-0"}
+
+
+@pytest.mark.parametrize("rule", [
+    {"kind": "intrusion", "classes": ["van"]}, {"kind": "fire_smoke", "by_colour": False},
+])  # fmt: skip
+def test_one_of_a_group_by_itself_must_be_known_and_fire_without_pixels_too(rule: dict[str, Any]) -> None:
+    made = deployment([{"rules": [{"id": "r", "zone": "left", **rule}]}])
+    with pytest.raises(LabelsError, match=r"watches for '(van|fire)'"):
+        load_detectors(made, made.cameras)
 
 
 def test_a_face_model_of_a_camera_is_refused_and_that_of_none_is_not_opened(tmp_path: Path) -> None:
