@@ -22,6 +22,7 @@ from gridwatch.detectors.picture_watch import PICTURE_RULES, PictureWatch
 from gridwatch.detectors.pixels import INFO, PixelStage, is_seen_in_pixels
 from gridwatch.detectors.rules import LASTING, Moment, Resumed, Rule, RuleEvent
 from gridwatch.detectors.rules.base import Episode
+from gridwatch.detectors.still_objects import SOMEBODY
 from gridwatch.detectors.tracker import TrackerSettings, TrackerState, hold, kin_of, track
 from gridwatch.domain import (
     Box,
@@ -376,7 +377,7 @@ class CameraAnalysis:
             # Raised while the gate was closed: a head is masked where it is now, not where it was.
             seen = self._people_detector.detect([frame.image])[0]
         boxes = [one.box for one in seen if one.label == PERSON]
-        return boxes + [one.box for one in tracks if one.label == PERSON]
+        return boxes + [one.box for one in tracks if one.label in (PERSON, SOMEBODY)]
 
 
 def _is_mistaken(one: Detection, other: Detection) -> bool:

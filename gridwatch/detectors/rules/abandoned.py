@@ -11,7 +11,8 @@ from typing import Final
 
 from gridwatch.config.rules import AbandonedObjectRule
 from gridwatch.detectors.rules.base import Moment, Resumed, RuleStep, Zone, anchor, distance
-from gridwatch.detectors.rules.visits import Judgement, Visits
+from gridwatch.detectors.rules.thoughts import Thought
+from gridwatch.detectors.rules.visits import Judgement, Visit, Visits
 from gridwatch.domain import Box, Point, Track
 
 _GAP: Final = 2.0
@@ -87,6 +88,26 @@ class AbandonedObject:
         visits = self.visits.resume(resumed, still=True)
         left = _Attendance(is_abandoned=True)
         return replace(self, visits=replace(visits, visits=tuple(replace(one, memory=left) for one in visits.visits)))
+
+    def explain(self, moment: Moment, tracks: Sequence[Track]) -> tuple[Thought, ...]:
+        """Which things stand there, for how long, and who attends them."""
+
+        def describe(track: Track, visit: Visit[_Attendance] | None) -> tuple[str, str]:
+            return self._describe(moment, track, None if visit is None else visit.memory), "left for"
+
+        return self.visits.explain(moment, tracks, lambda _: 0.0, describe)
+
+    def _describe(self, moment: Moment, track: Track, attended: _Attendance | None) -> str:
+        settings = self.settings
+        stood = f"there for {moment.pts - track.first_seen:.1f} of {settings.seconds:g} s"
+        if not self.zone.contains(anchor(settings, track.box)):
+            return f"outside {settings.zone}"
+        if not settings.min_area <= track.box.area <= settings.max_area:
+            return f"area {track.box.area:.4f}, {settings.min_area:g} to {settings.max_area:g} counts"
+        if attended is None or attended.alone_since is None:
+            return f"{stood}, attended by {0 if attended is None else len(attended.near)} near it"
+        alone = settings.seconds if settings.unattended_seconds is None else settings.unattended_seconds
+        return f"{stood}, unattended for {moment.pts - attended.alone_since:.1f} of {alone:g} s"
 
     def _logged(self, now: _People) -> tuple[_People, ...]:
         if self.log and now.pts - self.log[-1].pts < _LOG_STEP:

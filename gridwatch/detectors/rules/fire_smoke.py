@@ -17,6 +17,7 @@ from gridwatch.detectors.rules.base import (
     is_seen,
     is_watched,
 )
+from gridwatch.detectors.rules.thoughts import Stance, Thought, unbelieved
 from gridwatch.domain import IncidentBox, Track
 
 _GAP: Final = 1.0
@@ -63,6 +64,29 @@ class FireSmoke:
         if not resumed:
             return self
         return replace(self, episode=resumed[0].episode, boxes=resumed[0].boxes, held=0.0)
+
+    def explain(self, moment: Moment, tracks: Sequence[Track]) -> tuple[Thought, ...]:
+        """Whether it burns, for how long, and what is taken for flame or smoke."""
+        settings = self.settings
+        lasted = 0.0 if self.since is None else moment.pts - self.since
+        text, stance = f"nothing burns in {settings.zone}", Stance.NO
+        if self.episode is not None:
+            text, stance = f"incident open: last seen {moment.pts - self.held:.1f} s ago", Stance.RAISED
+        elif self.since is not None:
+            text, stance = f"burns in {settings.zone} for {lasted:.1f} of {settings.seconds:g} s", Stance.NEARS
+        whole = Thought(
+            rule=settings.id, subject=None, stance=stance, text=text, value=lasted, threshold=settings.seconds
+        )  # fmt: skip
+        return (whole, *(self._explain(moment, track) for track in tracks))
+
+    def _explain(self, moment: Moment, track: Track) -> Thought:
+        doubt = unbelieved(self.settings, track)
+        if doubt is not None:
+            return doubt
+        counts = self._counts(track, moment)
+        text = "counted" if counts else f"outside {self.settings.zone}, or unseen now"
+        stance = Stance.NEARS if counts else Stance.NO
+        return Thought(rule=self.settings.id, subject=track.id, stance=stance, text=text)
 
     def _counts(self, track: Track, moment: Moment) -> bool:
         return (

@@ -6,7 +6,8 @@ from typing import Final
 
 from gridwatch.config.rules import RemovedObjectRule
 from gridwatch.detectors.rules.base import Moment, Resumed, RuleStep, Zone, anchor
-from gridwatch.detectors.rules.visits import Judgement, Visits
+from gridwatch.detectors.rules.thoughts import Thought
+from gridwatch.detectors.rules.visits import Judgement, Visit, Visits
 from gridwatch.domain import Track
 
 _GAP: Final = 2.0
@@ -39,6 +40,18 @@ class RemovedObject:
     def resume(self, resumed: Sequence[Resumed]) -> "RemovedObject":
         """With these open."""
         return replace(self, visits=self.visits.resume(resumed, still=True))
+
+    def explain(self, moment: Moment, tracks: Sequence[Track]) -> tuple[Thought, ...]:
+        """What is missing, and for how long."""
+        return self.visits.explain(moment, tracks, lambda _: self.settings.seconds, self._describe)
+
+    def _describe(self, track: Track, _: Visit[None] | None) -> tuple[str, str]:
+        settings = self.settings
+        if not self.zone.contains(anchor(settings, track.box)):
+            return f"outside {settings.zone}", "gone for"
+        if not settings.min_area <= track.box.area <= settings.max_area:
+            return f"area {track.box.area:.4f}, {settings.min_area:g} to {settings.max_area:g} counts", "gone for"
+        return f"something is missing in {settings.zone}", "gone for"
 
     def _judge(self, _: None, track: Track, moment: Moment) -> Judgement[None]:  # noqa: ARG002 -- the port's signature
         is_size = self.settings.min_area <= track.box.area <= self.settings.max_area

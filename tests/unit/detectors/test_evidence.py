@@ -1,12 +1,15 @@
 import hashlib
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
 
+from gridwatch.detectors import Analysis, CameraAnalysis
+from gridwatch.detectors.detector import ScriptedDetector
 from gridwatch.detectors.evidence import Snapshot, head_of, snapshot
-from gridwatch.domain import Box, Image
-from tests.unit.detectors.scenes import box_at, frame
+from gridwatch.domain import Box, Detection, Image
+from tests.unit.detectors.scenes import box_at, camera, frame, tracked
 
 HEIGHT, WIDTH = 360, 640
 PERSON = box_at(0.5, 0.9, width=0.12, height=0.6)
@@ -106,3 +109,15 @@ def test_equal_frames_give_equal_bytes() -> None:
 def test_boxes_without_area_and_at_the_edges_do_no_harm() -> None:
     edge = [Box(x1=1.0, y1=1.0, x2=1.0, y2=1.0), Box(x1=0.0, y1=0.0, x2=1.0, y2=1.0), Box(x1=0.5, y1=0, x2=0.5, y2=1)]
     assert snapshot(frame(0, textured()), edge, edge, []).jpeg
+
+
+def test_all_who_may_be_persons_are_masked_also_weak_lost_and_standing_in_the_dark() -> None:
+    analysis = CameraAnalysis(camera(), ScriptedDetector([]))
+    boxes = [box_at(0.1 + number / 5, 0.9) for number in range(4)]
+    seen = (
+        Detection(box=boxes[0], label="person", score=0.1), Detection(box=box_at(0.9, 0.9), label="car", score=0.9),
+    )  # fmt: skip
+    lost = [tracked(1.0, (0.0, 0.9), 1, last_seen=0.2), tracked(1.0, (0.0, 0.9), 2, last_seen=0.2, label="somebody")]
+    tracks = tuple(replace(one, box=box) for one, box in zip(lost, boxes[1:3], strict=True))
+    step = Analysis(incidents=(), snapshots=(), detected=True, detections=0, seen=seen, tracks=tracks)
+    assert analysis.people(frame(0, textured()), step) == boxes[:3]

@@ -1,14 +1,26 @@
 """What rules say they think: the numbers that they go by, and nothing that changes them."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
+from gridwatch.config import RuleConfig
 from gridwatch.detectors.rules import Explains, Rule, Stance, Thought, build
 from gridwatch.domain import Track
 from tests.unit.detectors.scenes import camera, moment, play, tracked, walk
 
+EVERY_KIND: list[dict[str, Any]] = [
+    {"id": "a", "kind": "intrusion", "zone": "left"},
+    {"id": "b", "kind": "line_crossing", "line": "middle"},
+    {"id": "c", "kind": "loitering", "zone": "left"},
+    {"id": "d", "kind": "stopped_vehicle", "zone": "left"},
+    {"id": "e", "kind": "wrong_way", "zone": "left", "direction": 0},
+    {"id": "f", "kind": "crowding", "zone": "left", "count": 3},
+    {"id": "g", "kind": "abandoned_object", "zone": "left"},
+    {"id": "h", "kind": "removed_object", "zone": "left"},
+    {"id": "i", "kind": "fire_smoke", "zone": "left"},
+]
 LEFT, RIGHT = (0.3, 0.8), (0.7, 0.8)
 
 
@@ -119,3 +131,38 @@ def test_wrong_way_tells_the_heading_against_the_direction() -> None:
     assert len(events) == 1
     thought = about(late, 2.8, tracked(2.8, here[-1]))
     assert thought.text == "incident open: heads 270 deg, 180 off 90, 120 allowed"
+
+
+def test_a_thing_left_tells_how_long_it_stands_and_how_long_nobody_attends_it() -> None:
+    one = rule(kind="abandoned_object", zone="left", seconds=10, min_area=0.001, max_area=0.5)
+
+    def thing(seconds: float) -> Track:
+        return tracked(seconds, LEFT, 90, label="left_object")
+
+    owner = [tracked(0, (0.32, 0.8), 1)]
+    one, _ = play(one, [(0.0, [thing(0), *owner]), *[(i / 5, [thing(i / 5)]) for i in range(1, 20)]])
+    assert about(one, 3.8, thing(3.8)).text == "there for 3.8 of 10 s, unattended for 3.6 of 10 s"
+    assert about(one, 3.8, tracked(3.8, LEFT, 2)).text == "person is not watched"
+    one, events = play(one, [(i / 5, [thing(i / 5)]) for i in range(20, 60)])
+    assert len(events) == 1
+    assert about(one, 11.8, thing(11.8)).stance is Stance.RAISED
+
+
+def test_what_is_missing_and_what_burns_is_told_with_its_time() -> None:
+    gone = rule(kind="removed_object", zone="left", seconds=5, min_area=0.001, max_area=0.5)
+    hole = tracked(1.0, LEFT, label="removed_object")
+    gone, _ = play(gone, [(i / 5, [tracked(i / 5, LEFT, label="removed_object")]) for i in range(6)])
+    assert about(gone, 1.0, hole).text == "something is missing in left; gone for 1.0 of 5 s"
+    fire = rule(kind="fire_smoke", zone="left", seconds=3)
+    assert thoughts(fire, 0, [])[0].text == "nothing burns in left"
+    fire, _ = play(fire, [(i / 5, [tracked(i / 5, LEFT, label="fire")]) for i in range(6)])
+    whole, flame = thoughts(fire, 1.0, [tracked(1.0, LEFT, label="fire")])
+    assert (whole.text, whole.stance, flame.text) == ("burns in left for 1.0 of 3 s", Stance.NEARS, "counted")
+
+
+def test_every_kind_of_rule_can_say_what_it_thinks() -> None:
+    built = build(camera(rules=EVERY_KIND), 16 / 9)
+    assert len(built) == len({one["kind"] for one in EVERY_KIND}) == len(get_args(get_args(RuleConfig)[0]))
+    for one in built.values():
+        assert isinstance(one, Explains)
+        assert len(one.explain(moment(0), [tracked(0, LEFT)])) >= 1
