@@ -38,7 +38,7 @@ class Plan:
 
 
 FULL = Plan(
-    clip_seconds=20.0, settle_seconds=15.0, rounds=7, round_seconds=16.0, counts=(1, 4, 8, 16, 32),
+    clip_seconds=20.0, settle_seconds=15.0, rounds=7, round_seconds=14.0, counts=(1, 4, 8, 16, 32),
     count_seconds=12.0, returns=20,
 )  # fmt: skip
 QUICK = Plan(
@@ -98,20 +98,26 @@ class _Load:
 
 
 def scaling(rig: Rig, plan: Plan) -> list[Figure]:
-    """Busy streams, more and more of them in one process."""
+    """Busy streams, more and more of them in one process, and as many idle ones as busy ones at most."""
     with Process.subject("full") as nobody:
         cpu_use({}, 1.5)
         base = nobody.memory()
-    loads = [_load(rig, count, plan.count_seconds) for count in plan.counts]
+    loads = [_load(rig, count, "full", "busy", 2.0, plan.count_seconds) for count in plan.counts]
     figures = []
     for one in loads:
-        note = f"machine {one.machine:.0%} busy" + (", saturated" if one.machine > SATURATED else "")
         memory = (one.memory - base) / one.count / 2**20
         figures += [
-            Figure.of(f"cpu_per_camera_{one.count}", [one.cpu / one.count * 1000], unit="ms/s", note=note),
+            Figure.of(f"cpu_per_camera_{one.count}", [one.cpu / one.count * 1000], unit="ms/s"),
             Figure.of(f"memory_per_camera_{one.count}", [memory], unit="MiB", note=f"over {base / 2**20:.0f} MiB"),
             Figure.of(f"threads_{one.count}", [one.threads]),
+            Figure.of(f"machine_busy_{one.count}", [one.machine], note="saturated" * (one.machine > SATURATED)),
         ]
+    most = max(plan.counts)
+    asleep = _load(rig, most, "gated", "idle", plan.settle_seconds, plan.count_seconds)
+    figures += [
+        Figure.of(f"idle_cpu_per_camera_{most}", [asleep.cpu / most * 1000], unit="ms/s"),
+        Figure.of(f"idle_memory_per_camera_{most}", [(asleep.memory - base) / most / 2**20], unit="MiB"),
+    ]
     free = [one for one in loads if one.machine <= SATURATED]
     if len(free) < 2:
         _console.print("the machine is too busy to say how cost grows with the number of streams")
@@ -125,10 +131,10 @@ def scaling(rig: Rig, plan: Plan) -> list[Figure]:
     return figures
 
 
-def _load(rig: Rig, count: int, seconds: float) -> _Load:
-    with Process.subject("full", *[rig.rtsp_url("busy")] * count) as readers:
+def _load(rig: Rig, count: int, mode: str, camera: str, settle: float, seconds: float) -> _Load:
+    with Process.subject(mode, *[rig.rtsp_url(camera)] * count) as readers:
         readers.told("up")
-        cpu_use({}, 2.0)
+        cpu_use({}, settle)
         psutil.cpu_percent()
         cpu = cpu_use({"readers": readers}, seconds)["readers"]
         machine = psutil.cpu_percent() / 100.0
@@ -173,7 +179,7 @@ def run(plan: Plan) -> Sequence[Figure]:
         figures: list[Figure] = []
         parts = {
             f"one camera, {plan.rounds} rounds of {plan.round_seconds:g} s": costs,
-            f"{', '.join(map(str, plan.counts))} busy streams in one process, {os.cpu_count()} cores": scaling,
+            f"{', '.join(map(str, plan.counts))} streams in one process, {os.cpu_count()} cores": scaling,
             "first frame": returns,
         }
         for title, part in parts.items():
