@@ -73,6 +73,8 @@ def open_stream(
         opened = opening.open(stack, credentials, transport)
         if not _has_video(opened.container):
             raise NoVideo(camera, f"{endpoint(url)} offers no video we can decode", "set it to H.264 or H.265")
+        if not opened.over_tcp:
+            _distrust(opened.container.streams.video[0].codec_context)
         yield opened
 
 
@@ -191,6 +193,15 @@ def stalled(camera: str, seconds: float) -> StreamStalled:
     return StreamStalled(
         camera, f"no picture for {seconds:g} s", "it is tried again; check its network and its encoder if it repeats"
     )
+
+
+def _distrust(codec: av.VideoCodecContext) -> None:
+    """Let the decoder refuse what it can tell is damaged: over UDP a packet may be missing from a picture.
+
+    For H.265 only: that of H.264 tells by itself. Not over TCP: it refuses oddities of whole streams, too.
+    """
+    if codec.name == "hevc":
+        codec.options = {**codec.options, "err_detect": "explode"}
 
 
 def _has_video(container: av.container.InputContainer) -> bool:
