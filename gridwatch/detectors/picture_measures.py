@@ -1,5 +1,6 @@
 """What can be said of one picture in a fraction of a millisecond: light, detail, structure. Pure."""
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,10 +18,10 @@ _ROWS: Final = 45
 """So many rows are read whole: being out of focus shows in the finest detail only."""
 _CELL: Final = 20
 """Samples of the small picture in a side of a cell."""
-_FLAT: Final = 0.2
-"""Share of cells in which there is nothing to see but noise."""
 _EDGE: Final = 24.0
-"""Sobel magnitude from which something is an edge and not noise: a step of 6 levels."""
+"""Sobel magnitude from which something is an edge and not noise: a step of 6 levels..."""
+_NOISE_EDGE: Final = 3.5
+"""...and so many standard deviations of the sensor's noise, of which 1.15 are left in the magnitude after the blur."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,12 +54,14 @@ def measure(image: Image) -> Measures:
     samples = np.ascontiguousarray(twice[::2, ::2])
     light = cv2.calcHist([samples], [0], None, [256], [0, 256]).ravel()
     small = cv2.blur(twice, (3, 3))[::2, ::2]
-    power, cosine, sine, edge = _orientation(np.ascontiguousarray(small))
+    second = _second(green)
+    noise = _noise(second)
+    power, cosine, sine, edge = _orientation(np.ascontiguousarray(small), max(_EDGE, _NOISE_EDGE * noise))
     rows, columns = max(1, round(samples.shape[0] / _CELL)), max(1, round(samples.shape[1] / _CELL))
     coarse = _cells(power, (columns, rows))
     return Measures(
         samples=samples, mean=float(samples.mean()), dark=float(light[:40].sum()) / samples.size,
-        light=float(light[246:].sum()) / samples.size, fine=_fine(green, (columns, rows)) / (coarse + _EDGE),
+        light=float(light[246:].sum()) / samples.size, fine=_fine(second, noise, (columns, rows)) / (coarse + _EDGE),
         cosine=cosine, sine=sine, edges=_cells(edge, (columns, rows)),
     )  # fmt: skip
 
@@ -72,28 +75,36 @@ def _cells(values: Plane, size: tuple[int, int]) -> Plane:
     return np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_AREA), np.float32)
 
 
-def _fine(green: npt.NDArray[np.uint8], cells: tuple[int, int]) -> Plane:
-    """Mean square of the second difference along some rows: the variance of a Laplacian in one direction.
-
-    Less what the flattest cells have, which is the sensor's noise and says nothing about the focus.
-    """
+def _second(green: npt.NDArray[np.uint8]) -> Plane:
+    """The second difference along some rows."""
     rows = np.ascontiguousarray(green[:: max(1, green.shape[0] // _ROWS)])
-    second = cv2.filter2D(rows, cv2.CV_32F, _SECOND)
+    return np.asarray(cv2.filter2D(rows, cv2.CV_32F, _SECOND), np.float32)
+
+
+def _noise(second: Plane) -> float:
+    """Standard deviation of the noise: in most places the second difference is nothing else.
+
+    The median of its absolute value over 0.6745, and over the kernel's norm (Immerkaer 1996, along rows).
+    """
+    return float(np.median(np.abs(second[::2, ::3]))) / (0.6745 * math.sqrt(6.0))
+
+
+def _fine(second: Plane, noise: float, cells: tuple[int, int]) -> Plane:
+    """Mean square of the second difference without the noise's part: the variance of a Laplacian in one direction."""
     energy = _cells(np.asarray(cv2.multiply(second, second), np.float32), cells)
-    noise = np.float32(np.quantile(energy, _FLAT))
-    return np.asarray(np.maximum(energy - noise, 0.0), np.float32)
+    return np.asarray(np.maximum(energy - 6.0 * noise * noise, 0.0), np.float32)
 
 
 _SECOND: Final = np.array([[1, 0, -2, 0, 1]], np.float32)
 
 
-def _orientation(small: npt.NDArray[np.uint8]) -> tuple[Plane, Plane, Plane, Plane]:
+def _orientation(small: npt.NDArray[np.uint8], least: float) -> tuple[Plane, Plane, Plane, Plane]:
     """Power of the gradient, cosine and sine of twice the angle at edges, 0 elsewhere, and 1 at edges."""
     dx = cv2.Sobel(small, cv2.CV_32F, 1, 0)
     dy = cv2.Sobel(small, cv2.CV_32F, 0, 1)
     xx, yy = cv2.multiply(dx, dx), cv2.multiply(dy, dy)
     power = cv2.add(xx, yy)
-    _, edge = cv2.threshold(power, _EDGE * _EDGE, 1.0, cv2.THRESH_BINARY)
+    _, edge = cv2.threshold(power, least * least, 1.0, cv2.THRESH_BINARY)
     scale = cv2.divide(edge, np.maximum(power, 1.0))
     cosine = cv2.multiply(cv2.subtract(xx, yy), scale)
     sine = cv2.multiply(cv2.multiply(dx, dy), scale, scale=2.0)

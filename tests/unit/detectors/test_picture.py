@@ -219,3 +219,12 @@ def test_the_same_pictures_give_the_same_faults() -> None:
     images = with_fault("road-day", FAULTS["moved by 20 %"][1])
     assert judge(images) == judge(images)
     assert judge(images)[0][0] > FAULT_AT
+
+
+@pytest.mark.parametrize("spoil", ["covered by a hand", "blurred, sigma 6"])
+def test_faults_are_seen_through_strong_noise(spoil: str) -> None:
+    random = np.random.default_rng(5)
+    fault, change = FAULTS[spoil]
+    spoiled = with_fault("road-day", change)
+    noisy = [np.clip(image + random.normal(0, 10, image.shape), 0, 255).astype(np.uint8) for image in spoiled]
+    assert [one[1:] for one in judge(noisy)] == [(str(fault), True), (str(fault), False)]
