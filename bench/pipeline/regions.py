@@ -73,13 +73,15 @@ class Motion:
 
     def boxes(self, luma: npt.NDArray[np.uint8]) -> list[Rectangle]:
         """Of the picture's pixels."""
-        small = self._stretched(cv2.resize(luma, self._size, interpolation=cv2.INTER_NEAREST))
-        small = cv2.GaussianBlur(small, (3, 3), 1.0)
+        small = np.asarray(cv2.resize(luma, self._size, interpolation=cv2.INTER_NEAREST), np.uint8)
+        small = np.asarray(cv2.GaussianBlur(self._stretched(small), (3, 3), 1.0), np.uint8)
         if self._average is None:
             self._average = small.astype(np.float32)
         difference = cv2.absdiff(small, cv2.convertScaleAbs(self._average))
         _, differs = cv2.threshold(difference, 30, 255, cv2.THRESH_BINARY)
-        contours, _ = cv2.findContours(cv2.dilate(differs, None), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+        contours, _ = cv2.findContours(
+            cv2.dilate(differs, np.ones((3, 3), np.uint8)), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
+        )
         areas = [cv2.contourArea(one) for one in contours]
         found = [cv2.boundingRect(one) for one, area in zip(contours, areas, strict=True) if area > 10]
         share = sum(areas) / differs.size
@@ -162,7 +164,7 @@ class RegionPipeline:
     def _detect(self, picture: Yuv, region: Rectangle) -> list[Detection]:
         left, top, right, bottom = region
         crop = self._cut(picture, region)
-        (found,) = self._detector.detect([cv2.cvtColor(crop, cv2.COLOR_YUV2BGR_I420)])
+        (found,) = self._detector.detect([np.asarray(cv2.cvtColor(crop, cv2.COLOR_YUV2BGR_I420), np.uint8)])
         width, height = right - left, bottom - top
         return [
             Detection(

@@ -192,6 +192,8 @@ class CameraConfig(Section):
     """False decodes and analyses every frame, moving or not."""
     decode: Literal["cpu", "vaapi", "cuda", "auto"] = "cpu"
     """Where to decode: `cuda` is NVDEC, `auto` the first of `cuda` and `vaapi` that works. The CPU when none does."""
+    closer_looks: Annotated[int, Field(ge=0, le=8)] = 0
+    """For small objects: crops around what moves, at most so many a picture, each as costly as a picture."""
     detector: Identifier | None = None
     """One of `detectors`, or `default`; None: that of its site."""
     events: EventsConfig = EventsConfig()

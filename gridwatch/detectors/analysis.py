@@ -13,6 +13,7 @@ from gridwatch.config.model import CameraConfig, HealthConfig
 from gridwatch.config.rules import StillObjectRule
 from gridwatch.detectors import rules
 from gridwatch.detectors.best_shot import BestShots
+from gridwatch.detectors.closer import look_closer
 from gridwatch.detectors.detector import Detector
 from gridwatch.detectors.evidence import EvidenceError, Snapshot, snapshot
 from gridwatch.detectors.gate import GateReason, MotionGate
@@ -308,7 +309,8 @@ class CameraAnalysis:
             return None
         if self._sees_motion:
             return as_detections(self._gate.moving())
-        return self._detector.detect([frame.image])[0]
+        closer = self._camera.closer_looks
+        return look_closer(self._detector, frame.image, self._gate.moving() if closer else (), closer)
 
     def _usable(self, seen: Sequence[Detection]) -> list[Detection]:
         """Of a class that matters here, not mistaken, and neither in a privacy zone nor in one to ignore."""
