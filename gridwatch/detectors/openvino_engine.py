@@ -1,6 +1,8 @@
 """ONNX and OpenVINO models on the CPU by OpenVINO, the extra `[openvino]`."""
 
 import importlib.util
+import sys
+import types
 from threading import local
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,16 @@ if TYPE_CHECKING:
 def has_openvino() -> bool:
     """Whether the extra is installed."""
     return importlib.util.find_spec("openvino") is not None
+
+
+def import_openvino() -> types.ModuleType:
+    """The package `openvino`, kept from telling its makers.
+
+    Importing it starts a process that sends an event to an analytics service, unless `openvino_telemetry` cannot be
+    imported, for which it has a stand-in.
+    """
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    return importlib.import_module("openvino")
 
 
 class OpenvinoEngine:
@@ -71,8 +83,7 @@ def open_openvino(data: bytes, origin: str, workers: int, weights: bytes = b"") 
     """
     if not has_openvino():
         raise WeightsError(f"{origin} is to run in OpenVINO, which is not installed: pip install 'gridwatch[openvino]'")
-    import openvino as ov
-
+    ov = import_openvino()
     core = ov.Core()
     try:
         model = core.read_model(data, weights)

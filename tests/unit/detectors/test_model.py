@@ -1,11 +1,12 @@
 import hashlib
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
 import numpy as np
 import onnxruntime as ort
-import openvino as ov
 import pytest
 import structlog
 
@@ -13,6 +14,7 @@ from gridwatch.config.detectors import DetectorModel
 from gridwatch.detectors.detector import Detector, ScriptedDetector
 from gridwatch.detectors.errors import WeightsError
 from gridwatch.detectors.loading import load_detector
+from gridwatch.detectors.openvino_engine import import_openvino
 from gridwatch.detectors.weights import PACKAGED_WEIGHTS
 from gridwatch.domain import Box, Detection, DetectorInfo, Image
 from scripts.model.agree import PICTURES, read_golden
@@ -144,6 +146,24 @@ def test_openvino_is_taken_where_it_is_installed_and_incidents_say_so() -> None:
     assert automatic.detect([picture(WIDE)]) == openvino.detect([picture(WIDE)]) != plain.detect([picture(WIDE)])
 
 
+WATCHED = """
+import sys
+def heard(event, arguments):
+    if event.startswith("socket.") or event in ("os.fork", "os.posix_spawn", "subprocess.Popen"):
+        print(event, arguments, flush=True)
+sys.addaudithook(heard)
+import numpy
+from gridwatch.config.detectors import DetectorModel
+from gridwatch.detectors.loading import load_detector
+load_detector(DetectorModel(runtime="openvino")).detect([numpy.zeros((90, 160, 3), numpy.uint8)])
+"""
+
+
+def test_openvino_starts_no_process_and_opens_no_connection() -> None:
+    done = subprocess.run([sys.executable, "-c", WATCHED], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr
+
+
 def test_both_runtimes_see_the_same_people() -> None:
     one, other = (load_detector(DetectorModel(runtime=name)) for name in ("onnxruntime", "openvino"))
     ours, theirs = people(one.detect([picture(SQUARE)])[0]), people(other.detect([picture(SQUARE)])[0])
@@ -174,6 +194,7 @@ def test_an_openvino_export_runs_by_its_xml_and_both_files_are_pinned(
     tmp_path: Path, written: list[str] | None
 ) -> None:
     onnx = write_model(tmp_path / "m.onnx", answer(classes=2), None if written else "['traffic light', 'person']")
+    ov = import_openvino()
     model = ov.Core().read_model(onnx)
     if written:
         model.set_rt_info(written, ["model_info", "labels"])  # as Ultralytics writes them
