@@ -187,7 +187,8 @@ def _is_between(one: Detection, stronger: Sequence[Detection]) -> bool:
     beside = [
         part
         for other in stronger
-        if kin_of(other.label) == kin
+        if not _is_apart(one.box, other.box)
+        and kin_of(other.label) == kin
         and height < _LIKE_HEIGHT * other.box.height
         and other.box.height < _LIKE_HEIGHT * height
         and (part := _overlap(one.box, other.box)) is not None
@@ -199,6 +200,8 @@ def _is_between(one: Detection, stronger: Sequence[Detection]) -> bool:
 
 def _is_same(one: Detection, other: Detection) -> bool:
     """True when both boxes are on one object."""
+    if _is_apart(one.box, other.box):
+        return False
     a, b = kin_of(one.label), kin_of(other.label)
     if a == b:
         return one.box.iou(other.box) > _SAME_OBJECT_IOU
@@ -239,7 +242,8 @@ def _cost(trail: Trail, one: Detection, settings: TrackerSettings, renamed: bool
     it is the mean of both.
     """
     kin = kin_of(one.label)
-    if renamed != (kin != trail.kin) or (renamed and not {kin, trail.kin} <= _MOVERS):
+    named = {kin, trail.kin} <= _MOVERS and kin != trail.kin if renamed else kin == trail.kin
+    if not named or _is_far(trail, one.box, settings):
         return _NEVER
     area = trail.width * trail.height
     scale = _MAX_SCALE * (_CUT_SCALE if is_cut(one.box) or is_cut(trail.box) else 1.0)
@@ -271,6 +275,13 @@ def _hidden_by(one: Detection, known: Sequence[Trail]) -> int | None:
     return number if share >= _HIDDEN else None
 
 
+def _is_far(trail: Trail, box: Box, settings: TrackerSettings) -> bool:
+    """True for most pairs, found out at little cost; what is false may be too far all the same."""
+    reach = _MAX_JUMP * max(trail.width, trail.height) * max(1.0, 0.5 * settings.aspect, 0.5 / settings.aspect)
+    dx, dy = (box.x1 + box.x2) / 2 - trail.x.position, (box.y1 + box.y2) / 2 - trail.y.position
+    return abs(dx) > reach or abs(dy) > reach
+
+
 def _newcomers(found: Sequence[Detection], known: list[Detection]) -> list[Detection]:
     """Detections that start a track: unused, and neither part nor whole of one that is known."""
     started: list[Detection] = []
@@ -284,16 +295,16 @@ def _newcomers(found: Sequence[Detection], known: list[Detection]) -> list[Detec
 
 def _is_explained(one: Detection, other: Detection) -> bool:
     """True when `other` is at least as certain and is what moves there."""
-    if one is other or other.score < one.score:
+    if one is other or other.score < one.score or _is_apart(one.box, other.box):
         return False
     return _shared(one.box, other.box) > _SHADOW * min(one.box.area, other.box.area)
 
 
 def _is_part(one: Detection, other: Detection, share: float) -> bool:
     """True when the boxes share that much of the smaller one, are of a like size and of kin classes."""
-    if kin_of(one.label) != kin_of(other.label):
-        return False
     a, b = one.box, other.box
+    if _is_apart(a, b) or kin_of(one.label) != kin_of(other.label):
+        return False
     if max(a.area, b.area) > _PART_SCALE * min(a.area, b.area):
         return False
     return _shared(a, b) > share * min(a.area, b.area)
@@ -304,6 +315,12 @@ def _shared(a: Box, b: Box) -> float:
     return 0.0 if part is None else part.area
 
 
+def _is_apart(a: Box, b: Box) -> bool:
+    return a.x1 >= b.x2 or b.x1 >= a.x2 or a.y1 >= b.y2 or b.y1 >= a.y2
+
+
 def _overlap(a: Box, b: Box) -> Box | None:
+    if _is_apart(a, b):
+        return None
     x1, y1, x2, y2 = max(a.x1, b.x1), max(a.y1, b.y1), min(a.x2, b.x2), min(a.y2, b.y2)
-    return Box(x1=x1, y1=y1, x2=x2, y2=y2) if x2 > x1 and y2 > y1 else None
+    return Box(x1=x1, y1=y1, x2=x2, y2=y2)
