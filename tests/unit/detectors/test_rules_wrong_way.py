@@ -88,9 +88,9 @@ def test_a_heading_that_wavers_about_the_limit_is_one_incident() -> None:
 
 
 def test_a_track_found_again_elsewhere_has_no_way_in_between() -> None:
-    script = walk(way(90, 10, start=(0.5, 0.5)))
-    # From 0.60 back to 0.48: further than the distance, and near enough to be the same.
-    script += [(2.0 + i / FPS, [tracked(2.0 + i / FPS, (0.48, 0.5), 2, first_seen=2.0)]) for i in range(20)]
+    script = walk(way(90, 11, start=(0.5, 0.5)))
+    # From 0.6125 back to 0.4925: further than the distance, and near enough to be the same.
+    script += [(2.2 + i / FPS, [tracked(2.2 + i / FPS, (0.4925, 0.5), 2, first_seen=2.2)]) for i in range(20)]
     assert play(wrong_way(), script)[1] == []
 
 
