@@ -153,7 +153,7 @@ class _progress:  # noqa: N801 - read as a function: `with _progress(...) as don
 
 
 def _live(camera: CameraConfig, seconds: float, clock: Clock) -> Iterator[Frame]:
-    """Frames of a camera for so long. Raises what its reader raises; there is no second try."""
+    """Frames of a camera, so many seconds of its stream. Raises what its reader raises; there is no second try."""
     waiting: queue.Queue[Frame] = queue.Queue(_WAITING)
     ended: list[IngestError] = []
 
@@ -176,15 +176,15 @@ def _live(camera: CameraConfig, seconds: float, clock: Clock) -> Iterator[Frame]
     thread = threading.Thread(target=read, name=f"tune-{camera.id}", daemon=True)
     thread.start()
     try:
-        until = None
-        while until is None or clock.monotonic() < until:
+        while True:
             try:
                 frame = waiting.get(timeout=0.2)
             except queue.Empty:
                 if ended:
                     raise ended[0] from None
                 continue
-            until = clock.monotonic() + seconds if until is None else until
+            if frame.pts > seconds:
+                return
             yield frame
     finally:
         reader.stop()

@@ -11,7 +11,7 @@ from typing import Final
 
 from gridwatch.config.rules import AbandonedObjectRule
 from gridwatch.detectors.rules.base import Moment, Resumed, RuleStep, Zone, anchor, distance
-from gridwatch.detectors.rules.thoughts import Thought
+from gridwatch.detectors.rules.thoughts import Stance, Thought
 from gridwatch.detectors.rules.visits import Judgement, Visit, Visits
 from gridwatch.domain import Box, Point, Track
 
@@ -95,7 +95,16 @@ class AbandonedObject:
         def describe(track: Track, visit: Visit[_Attendance] | None) -> tuple[str, str]:
             return self._describe(moment, track, None if visit is None else visit.memory), "left for"
 
-        return self.visits.explain(moment, tracks, lambda _: 0.0, describe)
+        said = self.visits.explain(moment, tracks, lambda _: 0.0, describe)
+        attended = {visit.track.id: visit.memory for visit in self.visits.visits}
+        return tuple(self._nearing(moment, one, attended.get(one.subject or 0)) for one in said)
+
+    def _nearing(self, moment: Moment, thought: Thought, attended: _Attendance | None) -> Thought:
+        """Time runs for a thing that nobody attends, though its condition does not hold before it is up."""
+        if thought.stance is not Stance.NO or attended is None or attended.alone_since is None:
+            return thought
+        alone = self.settings.seconds if self.settings.unattended_seconds is None else self.settings.unattended_seconds
+        return replace(thought, stance=Stance.NEARS, value=moment.pts - attended.alone_since, threshold=alone)
 
     def _describe(self, moment: Moment, track: Track, attended: _Attendance | None) -> str:
         settings = self.settings

@@ -141,7 +141,9 @@ def test_a_thing_left_tells_how_long_it_stands_and_how_long_nobody_attends_it() 
 
     owner = [tracked(0, (0.32, 0.8), 1)]
     one, _ = play(one, [(0.0, [thing(0), *owner]), *[(i / 5, [thing(i / 5)]) for i in range(1, 20)]])
-    assert about(one, 3.8, thing(3.8)).text == "there for 3.8 of 10 s, unattended for 3.6 of 10 s"
+    waiting = about(one, 3.8, thing(3.8))
+    assert waiting.text == "there for 3.8 of 10 s, unattended for 3.6 of 10 s"
+    assert (waiting.stance, waiting.value, waiting.threshold) == (Stance.NEARS, pytest.approx(3.6), 10)
     assert about(one, 3.8, tracked(3.8, LEFT, 2)).text == "person is not watched"
     one, events = play(one, [(i / 5, [thing(i / 5)]) for i in range(20, 60)])
     assert len(events) == 1
