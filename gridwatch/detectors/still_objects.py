@@ -8,6 +8,7 @@ Scenery becomes part of what is usual soon, a thing that was left only after `ab
 things: what lies in their boxes waits, and what had such a box close around it waits much longer.
 """
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -54,6 +55,9 @@ _KNOWN_SECONDS: Final = 5.0
 """What was there for so long belonged there."""
 _IS_SOMEBODY: Final = 0.4
 """Overlap of a blob with somebody's box from which it is somebody: a case is less of who stands before it."""
+_SHIFTS: Final = 5
+_SHIFTS_SECONDS: Final = 30.0
+"""So many blobs within so long that show what was usual beside them: the camera moves, and all is learned anew."""
 _PART_SECONDS: Final = 3.0
 _PART_GAP: Final = 0.2
 """Sides of the larger that parts of one thing are apart, and seconds by which one appears later."""
@@ -145,6 +149,8 @@ class StillObjects:
         self._scene = StillScene()
         self._things: list[_Thing] = []
         self._candidates: list[_Candidate] = []
+        self._shifts: deque[float] = deque(maxlen=_SHIFTS)
+        """Stream times at which a blob was found to be what was usual beside it."""
         self._next_id = 0
         self._alive: tuple[Detection, ...] = ()
         self._looked = float("-inf")
@@ -182,6 +188,8 @@ class StillObjects:
             else:
                 waiting.append(one)
         self._candidates = waiting
+        if len(self._shifts) == _SHIFTS and moment.pts - self._shifts[0] <= _SHIFTS_SECONDS:
+            self._begin_again(look)
         return self._shown()
 
     def _shown(self) -> tuple[Track, ...]:
@@ -271,7 +279,10 @@ class StillObjects:
         is_size = self._settings.min_area <= share <= self._settings.max_area
         upset = any(-0.5 <= one.since - other <= _UPSET_SECONDS for other in self._scene.upsets)
         views = (look.small, usual, one.blob, look.tolerance)
-        if one.brought and is_size and not upset and not is_light(*views) and not is_shifted(*views):
+        shifted = is_shifted(*views)
+        if shifted:
+            self._shifts.append(pts)
+        if one.brought and is_size and not upset and not shifted and not is_light(*views):
             if now >= _THING * before and not self._is_displaced(thing, look, usual):
                 thing.kind = _Kind.LEFT
             elif before >= _THING * now and self._is_known(one):
@@ -361,10 +372,11 @@ class StillObjects:
         self._scene.absorb(places, tainted=tainted)
 
     def _begin_again(self, look: Look) -> None:
-        """Another light on everything. What was left is still there if it has an outline; the rest is usual now."""
+        """Another light or view. What was left is still there if it has an outline; all else is usual now."""
         things = [one for one in self._things if one.kind is _Kind.LEFT]
         self._scene.restart()
-        self._things = []
+        self._things, self._candidates = [], []
+        self._shifts.clear()
         for thing in things:
             thing.outline = outline(look.small, thing.blob)
             if thing.outline >= 2.0 * look.tolerance:

@@ -156,6 +156,12 @@ def shaking(image: Image, i: int) -> Image:
     return np.asarray(cv2.warpAffine(image, move, (WIDTH, HEIGHT), borderMode=cv2.BORDER_REPLICATE), np.uint8)
 
 
+def sinking(image: Image, i: int) -> Image:
+    """A mast that gives way: eight pixels in half a minute."""
+    move = np.array([[1, 0, 0.05 * i], [0, 1, 0.03 * i]], np.float32)
+    return np.asarray(cv2.warpAffine(image, move, (WIDTH, HEIGHT), borderMode=cv2.BORDER_REFLECT), np.uint8)
+
+
 def grainy(image: Image, i: int) -> Image:
     return np.clip(image + np.random.default_rng(i).normal(0, 9, image.shape), 0, 255).astype(np.uint8)
 
@@ -165,7 +171,8 @@ def dusk(image: Image, i: int) -> Image:
 
 
 NOTHING: list[Spoil] = [
-    darker_for_a_while, shadow_of_a_house, lamp_goes_on, infrared, screen_shows_something_else, shaking, grainy, dusk,
+    darker_for_a_while, shadow_of_a_house, lamp_goes_on, infrared, screen_shows_something_else, shaking, sinking,
+    grainy, dusk,
 ]  # fmt: skip
 
 
