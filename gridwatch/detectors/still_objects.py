@@ -51,6 +51,8 @@ _THING: Final = 1.6
 """Ratio of outlines now and before from which something was put there; its inverse: taken away."""
 _IN_FRONT: Final = 0.3
 """Share of a blob that somebody's box may cover."""
+_PEOPLED: Final = 0.3
+"""Share of the time before it was gone that somebody was seen where something is missing: he himself is missing."""
 _KNOWN_SECONDS: Final = 5.0
 """What was there for so long belonged there."""
 _IS_SOMEBODY: Final = 0.4
@@ -309,7 +311,9 @@ class StillObjects:
 
     def _is_known(self, one: _Candidate) -> bool:
         """False when what is gone left with the first pictures, or was a person or a vehicle: it did not belong."""
-        return one.since - self._scene.began >= _KNOWN_SECONDS and one.blob.share(self._scene.taint) < _IN_FRONT
+        peopled = float(cv2.mean(self._scene.peopled[one.blob.window], one.blob.mask)[0])
+        was_somebody = peopled >= _PEOPLED or one.blob.share(self._scene.taint) >= _IN_FRONT
+        return one.since - self._scene.began >= _KNOWN_SECONDS and not was_somebody
 
     def _is_displaced(self, thing: _Thing, look: Look, usual: Image) -> bool:
         """True when it is what is missing beside it: a chair that was moved."""

@@ -40,6 +40,7 @@ _WHOLE: Final = 0.35
 """Share of the picture that, changed and then still, is another light or another view and not a thing."""
 _GAIN_DEAD: Final = 0.02
 """Change of the gain that the slow background can follow by itself."""
+_PEOPLED_SECONDS: Final = 20.0
 _UPSET_GAIN: Final = 0.1
 _UPSET_CELLS: Final = 0.5
 """Share of the cells of the picture in which something changed from one picture to the next: light, not people."""
@@ -78,6 +79,8 @@ class StillScene:
     """Stream time at which something last moved there."""
     cover: Mask
     """Where people and vehicles are."""
+    peopled: Plane
+    """Share of the last _PEOPLED_SECONDS or so in which somebody's box lay over what is usual: he may be part of it."""
     taint: Mask
     """Where what is usual was learned from a person or a vehicle."""
     gain: npt.NDArray[np.float32]
@@ -121,6 +124,8 @@ class StillScene:
         self._changed_before = changed
         self.cover = _fill(covered, changed.shape)
         self._age_pixels(small, changed, tolerance, elapsed)
+        unseen = cv2.bitwise_and(self.cover, cv2.bitwise_not(changed)) // 255
+        cv2.accumulateWeighted(unseen, self.peopled, 1.0 - float(np.exp(-elapsed / _PEOPLED_SECONDS)))
         restarted = False
         if cv2.countNonZero(changed) > _WHOLE * changed.size:
             if not self._is_another_view(changed):
@@ -179,6 +184,7 @@ class StillScene:
         self._recent = self.usual.copy()
         self.age = np.zeros(shape, np.float32)
         self.since = np.full(shape, pts, np.float64)
+        self.peopled = np.zeros(shape, np.float32)
         self.moved = np.full(shape, float("-inf"), np.float64)
         self._other = np.zeros(shape, np.float32)
         self.cover = _fill(covered, shape)
