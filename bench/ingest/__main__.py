@@ -40,8 +40,8 @@ class Plan:
 
 
 FULL = Plan(
-    clip_seconds=20.0, settle_seconds=15.0, rounds=9, round_seconds=7.0, counts=(1, 4, 8, 16, 32), idle_count=32,
-    count_seconds=8.0, returns=20,
+    clip_seconds=20.0, settle_seconds=15.0, rounds=7, round_seconds=6.0, counts=(1, 4, 8, 16, 32), idle_count=32,
+    count_seconds=6.0, returns=20,
 )  # fmt: skip
 QUICK = Plan(
     clip_seconds=6.0, settle_seconds=9.0, rounds=2, round_seconds=3.0, counts=(1, 4), idle_count=0,
