@@ -93,6 +93,20 @@ def test_a_stopped_vehicle_goes_on_though_nobody_sees_it_move_again_and_however_
     assert left == ()
 
 
+def test_who_walked_on_while_nobody_looked_is_the_same() -> None:
+    (raised,), left = run([[seen(*INSIDE)]] * 20, 0.0)
+    after, _ = run([[seen(0.45, 0.6)]] * 5, 12.0, left)
+    assert [(one.id, one.seq) for one in after] == [(raised.id, 1)]
+
+
+def test_a_vehicle_beside_where_one_stood_is_another() -> None:
+    rules = [{"id": "bay", "kind": "stopped_vehicle", "zone": "left", "seconds": 5}]
+    arrives = [[seen(min(0.3, 0.05 + 0.05 * i), 0.5, **CAR)] for i in range(60)]
+    (raised,), left = run(arrives, 0.0, rules=rules)
+    after, _ = run([[seen(0.384, 0.5, **CAR)]] * 80, 20.0, left, rules=rules)  # 0.7 of its length
+    assert [(one.id, str(one.phase)) for one in after] == [(raised.id, "cleared")]
+
+
 def test_a_loiterer_and_one_who_goes_the_wrong_way_go_on() -> None:
     rules = [
         {"id": "stay", "kind": "loitering", "zone": "left", "seconds": 3},

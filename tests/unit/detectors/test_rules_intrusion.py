@@ -118,6 +118,13 @@ def test_a_track_that_changes_its_id_all_the_time_raises_once() -> None:
     assert said(events) == ["raised"]
 
 
+def test_a_person_where_a_dog_was_lost_is_another_intruder() -> None:
+    script = [(i / FPS, [tracked(i / FPS, IN, 1, label="dog")]) for i in range(10)]
+    script += [(2.0 + i / FPS, [tracked(2.0 + i / FPS, IN, 2, first_seen=2.0)]) for i in range(8)]
+    _, events = play(intrusion(classes=["person", "dog"]), script)
+    assert said(events) == ["raised", "raised"]
+
+
 def test_a_new_track_far_from_the_lost_one_is_another_intruder() -> None:
     script = [
         *walk([(0.05, 0.9)] * 10, number=1),
