@@ -16,7 +16,7 @@ from gridwatch.app.pace import Pace
 from gridwatch.app.positions import Positions
 from gridwatch.app.shutdown import ShutdownStack
 from gridwatch.app.sink import IncidentSink, tells_of_clips
-from gridwatch.app.still_open import sort_out
+from gridwatch.app.still_open import StillOpen, sort_out
 from gridwatch.app.watch import HealthWatch
 from gridwatch.bus import BrokerAddress, Outbox, Publisher
 from gridwatch.config import CameraConfig, Deployment
@@ -74,36 +74,21 @@ class IngestRole:
         return publisher, outbox
 
     def _start_cameras(self, detectors: Mapping[str, Detector], outbox: Outbox, publisher: Publisher) -> None:
-        health = [(camera, self._deployment.health_of(camera)) for camera in self._cameras]
         address = BrokerAddress.from_config(self._deployment.services.broker)
         positions = Positions(self._cameras, address, self._node, self._clock)
         still_open = outbox.open_incidents()
         left = sort_out(still_open, self._cameras)
-        analyses = {
-            camera.id: CameraAnalysis(
-                camera, detectors[camera.id], positions.of(camera), limits, people_detector(detectors[camera.id]),
-                left.analysis.get(camera.id, ()),
-            )
-            for camera, limits in health
-        }  # fmt: skip
+        analyses = self._analyses(detectors, positions, left)
         clips = self._clips(outbox, publisher)
         sink = IncidentSink(outbox, publisher, analyses, clips)
         put = positions.placing(sink.put, [one.latest for one in still_open])
         for orphan in left.orphans:
             sink.put(self._cameras[0].id, [orphan.cleared(self._clock.now())])
         attention = {camera.id: Attention() for camera in self._cameras if camera.gate}
-
-        def on_analysis(frame: Frame, analysis: Analysis) -> None:
-            sink.on_analysis(frame, analysis)
-            if frame.camera in attention:
-                attention[frame.camera].looked(frame, idle=analysis.idle)
-
-        workers = self._deployment.detector
-        pool = AnalysisPool(
-            analyses, workers.threads, on_analysis, self._clock, longest_wait=workers.longest_wait_seconds
-        )
+        pool = self._pool(analyses, sink, attention)
         reporter = HealthReporter(publisher, pool, self._clock, clips.tally)
-        watch = HealthWatch(health, put, left.health, self._clock)
+        limits = [(camera, self._deployment.health_of(camera)) for camera in self._cameras]
+        watch = HealthWatch(limits, put, left.health, self._clock)
 
         def on_change() -> None:
             reporter.wake()
@@ -133,6 +118,33 @@ class IngestRole:
         events.start()
         reporter.start(watched)
         watch.start(watched)
+
+    def _analyses(
+        self, detectors: Mapping[str, Detector], positions: Positions, left: StillOpen
+    ) -> dict[str, CameraAnalysis]:
+        """Of each camera, going on with what the last run left open."""
+        return {
+            camera.id: CameraAnalysis(
+                camera, detectors[camera.id], positions.of(camera), self._deployment.health_of(camera),
+                people_detector(detectors[camera.id]), left.analysis.get(camera.id, ()),
+            )
+            for camera in self._cameras
+        }  # fmt: skip
+
+    def _pool(
+        self, analyses: Mapping[str, CameraAnalysis], sink: IncidentSink, attention: Mapping[str, Attention]
+    ) -> AnalysisPool:
+        """Analyses frames for `sink`, and tells the readers of which cameras nothing moves."""
+
+        def on_analysis(frame: Frame, analysis: Analysis) -> None:
+            sink.on_analysis(frame, analysis)
+            if frame.camera in attention:
+                attention[frame.camera].looked(frame, idle=analysis.idle)
+
+        workers = self._deployment.detector
+        return AnalysisPool(
+            analyses, workers.threads, on_analysis, self._clock, longest_wait=workers.longest_wait_seconds
+        )
 
     def _clips(self, outbox: Outbox, publisher: Publisher) -> ClipKeeper:
         """Of the cameras whose clips are kept. Started, and closed after whoever makes incidents."""
