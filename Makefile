@@ -33,7 +33,8 @@ check: dev       ## ruff, mypy --strict, import-linter
 	$(BIN)/lint-imports
 
 test: dev        ## everything under 15 minutes on two cores
-	$(BIN)/python -m pytest -m 'not slow'
+	@# Most tests wait for servers: two files at a time take half as long. Not so the slow ones, which measure.
+	$(BIN)/python -m pytest -m 'not slow' -n 2 --dist loadfile
 
 test-all: dev    ## what is slower than that
 	$(BIN)/python -m pytest -m slow
