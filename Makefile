@@ -33,11 +33,11 @@ check: dev       ## ruff, mypy --strict, import-linter
 	$(BIN)/lint-imports
 
 test: dev        ## everything under 15 minutes on two cores
-	@# Most tests wait for servers: two files at a time take half as long. Not so the slow ones, which measure.
+	@# Most tests wait for servers: two files at a time take half as long.
 	$(BIN)/python -m pytest -m 'not slow' -n 2 --dist loadfile
 
 test-all: dev    ## what is slower than that
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow -n 2 --dist load
 
 clean:           ## remove what make made
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
