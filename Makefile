@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 FOR ?=
 
-.PHONY: help .venv dev demo check test test-all clean
+.PHONY: help .venv dev demo check test test-networks test-others test-all clean
 help:            ## list the targets
 	@grep -E '^[a-z.-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
 
@@ -32,12 +32,17 @@ check: dev       ## ruff, mypy --strict, import-linter
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: dev        ## everything under 15 minutes on two cores
-	@# Most tests wait for servers: two files at a time take half as long.
-	$(BIN)/python -m pytest -m 'not slow' -n 2 --dist loadfile
+test: dev        ## everything under 15 minutes on two cores: two halves at a time, as most tests wait for servers
+	$(MAKE) --no-print-directory --jobs 2 --keep-going test-networks test-others
+
+test-networks test-others: dev
+test-networks:
+	$(BIN)/python -m pytest -m 'not slow' tests/integration --ignore tests/integration/app
+test-others:
+	$(BIN)/python -m pytest -m 'not slow' tests/acceptance tests/integration/app tests/unit
 
 test-all: dev    ## what is slower than that
-	$(BIN)/python -m pytest -m slow -n 2 --dist load
+	$(BIN)/python -m pytest -m slow
 
 clean:           ## remove what make made
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
