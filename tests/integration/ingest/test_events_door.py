@@ -97,7 +97,7 @@ def test_faces_plates_and_body_heat_leave_no_trace(
         for operation in (*PropertyOperation, None):
             tell_secrets(device, operation)
         switch(device, on=True)
-        wait_until(lambda: "incident" in traces(data), DEADLINE)
+        wait_until(lambda: "device_alarm" in traces(data), DEADLINE)
     own_mosquitto.start()
     written = traces(data)
     said = capfd.readouterr()
