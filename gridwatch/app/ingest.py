@@ -18,7 +18,7 @@ from gridwatch.app.shutdown import ShutdownStack
 from gridwatch.app.sink import IncidentSink, tells_of_clips
 from gridwatch.app.still_open import StillOpen, sort_out
 from gridwatch.app.watch import HealthWatch
-from gridwatch.bus import BrokerAddress, Outbox, Publisher
+from gridwatch.bus import BrokerAddress, OnvifMirror, Outbox, Publisher
 from gridwatch.config import CameraConfig, Deployment
 from gridwatch.detectors import Analysis, AnalysisPool, CameraAnalysis, Detector, load_detectors, people_detector
 from gridwatch.domain import CameraState, Clock, Frame, SitePath, UsageError
@@ -80,7 +80,9 @@ class IngestRole:
         left = sort_out(still_open, self._cameras)
         analyses = self._analyses(detectors, positions, left)
         clips = self._clips(outbox, publisher)
-        sink = IncidentSink(outbox, publisher, analyses, clips)
+        mirrored = self._deployment.services.broker.onvif_mirror
+        mirror = OnvifMirror.resumed(one.latest for one in still_open) if mirrored else None
+        sink = IncidentSink(outbox, publisher, analyses, clips, mirror)
         put = positions.placing(sink.put, [one.latest for one in still_open])
         for orphan in left.orphans:
             sink.put(self._cameras[0].id, [orphan.cleared(self._clock.now())])

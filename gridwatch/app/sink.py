@@ -13,6 +13,7 @@ from gridwatch.bus import (
     CameraPath,
     KeptClip,
     MessageRefused,
+    OnvifMirror,
     Outbox,
     OutboxError,
     OutgoingMessage,
@@ -60,13 +61,19 @@ class AnalysisTally:
 class IncidentSink:
     """Puts incidents and their pictures into the outbox, and counts. Any thread; order is kept within each."""
 
-    def __init__(self, outbox: Outbox, sender: Wakes, cameras: Iterable[str], clips: MakesClips | None = None) -> None:
+    def __init__(
+        self, outbox: Outbox, sender: Wakes, cameras: Iterable[str], clips: MakesClips | None = None,
+        mirror: OnvifMirror | None = None,
+    ) -> None:  # fmt: skip
+        """`mirror`: incidents are told in ONVIF's JSON too, going on from there."""
         self._outbox = outbox
         self._sender = sender
         self._clips = clips
         self.tallies: Mapping[str, AnalysisTally] = {camera: AnalysisTally() for camera in cameras}
         """By camera id."""
         self._counting = threading.Lock()
+        self._mirror = mirror
+        self._mirroring = threading.Lock()
         self._touched: dict[str, datetime] = {}
 
     def on_analysis(self, frame: Frame, analysis: Analysis) -> None:
@@ -103,7 +110,7 @@ class IncidentSink:
         tally = self.tallies[camera]
         messages = _encode(incidents, snapshots)
         try:
-            self._outbox.append(messages, incidents)
+            self._append(messages, incidents)
         except OutboxError as error:
             with self._counting:
                 tally.lost += len(messages)
@@ -114,6 +121,16 @@ class IncidentSink:
         self._sender.wake()
         if self._clips is not None:
             self._clips.raised(incidents, at)
+
+    def _append(self, messages: list[OutgoingMessage], incidents: Sequence[Incident]) -> None:
+        if self._mirror is None:
+            self._outbox.append(messages, incidents)
+            return
+        # What the mirror has told follows what is on disk, so nothing comes in between.
+        with self._mirroring:
+            mirror, mirrored = self._mirror.tell(incidents)
+            self._outbox.append([*messages, *mirrored], incidents)
+            self._mirror = mirror
 
 
 def tells_of_clips(outbox: Outbox, sender: Wakes, node: str) -> Callable[[Sequence[Incident], Evidence, float], None]:

@@ -11,6 +11,7 @@ from gridwatch.bus.errors import (
     OutboxFull,
 )
 from gridwatch.bus.message import Importance, OutgoingMessage
+from gridwatch.bus.onvif_mirror import OnvifMirror
 from gridwatch.bus.outbox import Appended, Outbox, OutboxEntry, OutboxStats
 from gridwatch.bus.positions import PositionFeed
 from gridwatch.bus.publisher import Publisher, PublisherStatus
@@ -24,6 +25,7 @@ from gridwatch.bus.topics import (
     EvidenceTopic,
     IncidentTopic,
     NodeStateTopic,
+    OnvifTopic,
     PositionTopic,
     Topic,
     parse_topic,
@@ -52,9 +54,9 @@ __all__ = [
     "MAX_EVENT_BYTES", "MAX_EVIDENCE_BYTES", "Appended", "BadBrokerAddress", "BadTopicLevel", "BrokerAddress",
     "BusError", "CameraPath", "CameraStateTopic", "Channel", "ClipTopic", "Delivery", "EvidenceTopic", "Importance",
     "IncidentTopic", "KeptClip", "LinkState", "LinkStatus", "MalformedMessage", "MessageRefused", "NodeState",
-    "NodeStateTopic", "NodeStatus", "Outbox", "OutboxEntry", "OutboxError", "OutboxFull", "OutboxStats",
-    "OutgoingMessage", "PositionFeed", "PositionTopic", "Publisher", "PublisherStatus", "ReceivedEvidence",
-    "Subscriber", "Topic", "decode_clip", "decode_evidence", "decode_health", "decode_incident", "decode_node",
-    "decode_position", "encode_clip", "encode_evidence", "encode_health", "encode_incident", "encode_node",
-    "parse_topic", "subscriptions",
+    "NodeStateTopic", "NodeStatus", "OnvifMirror", "OnvifTopic", "Outbox", "OutboxEntry", "OutboxError", "OutboxFull",
+    "OutboxStats", "OutgoingMessage", "PositionFeed", "PositionTopic", "Publisher", "PublisherStatus",
+    "ReceivedEvidence", "Subscriber", "Topic", "decode_clip", "decode_evidence", "decode_health", "decode_incident",
+    "decode_node", "decode_position", "encode_clip", "encode_evidence", "encode_health", "encode_incident",
+    "encode_node", "parse_topic", "subscriptions",
 ]  # fmt: skip

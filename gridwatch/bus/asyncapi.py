@@ -3,7 +3,7 @@
 from typing import Final, Union
 
 from gridwatch.bus.subscriber import SESSION_SECONDS
-from gridwatch.bus.topics import ROOT, Channel
+from gridwatch.bus.topics import ROOT, Channel, local_onvif_topic
 from gridwatch.bus.wire import (
     EVENT_CONTENT_TYPE,
     EVIDENCE_CONTENT_TYPE,
@@ -26,6 +26,13 @@ _PARAMETERS: Final[dict[str, Json]] = {
     "kind": {"description": "What happened.", "enum": [str(kind) for kind in IncidentKind]},
     "incident": {"description": "Id of the incident the picture or clip belongs to: a UUIDv7 in lower case."},
     "node": {"description": "Id of the worker node."},
+    "onvif_topic": {
+        "description": "Topic of ONVIF, without its namespace: several levels.",
+        "enum": list(dict.fromkeys(local_onvif_topic(kind) for kind in IncidentKind)),
+    },
+    "source": {
+        "description": "Values of the message's source items, in their order: one to three levels.",
+    },
 }
 _ADDRESSES: Final = {
     Channel.INCIDENT: f"{_SITE}/{{camera}}/incident/{{kind}}",
@@ -34,6 +41,7 @@ _ADDRESSES: Final = {
     Channel.STATE: f"{_SITE}/{{camera}}/state",
     Channel.POSITION: f"{_SITE}/{{camera}}/position",
     Channel.NODE: f"{_SITE}/{MISSING_LEVEL}/node/{{node}}/state",
+    Channel.ONVIF: f"{_SITE}/{{camera}}/{Channel.ONVIF}/{{onvif_topic}}/&{{source}}",
 }
 _MESSAGES: Final[dict[Channel, Json]] = {
     Channel.INCIDENT: {
@@ -72,8 +80,14 @@ _MESSAGES: Final[dict[Channel, Json]] = {
         "contentType": STATE_CONTENT_TYPE,
         "payload": {"$ref": "./node-state-1.json"},
     },
+    Channel.ONVIF: {
+        "title": "An incident in ONVIF's own JSON",
+        "summary": "Core specification 9.12, where switched on. Retained where it lasts, not for a crossed line.",
+        "contentType": STATE_CONTENT_TYPE,
+        "payload": {"$ref": "./onvif-event-1.json"},
+    },
 }
-_RETAINED: Final = frozenset({Channel.STATE, Channel.POSITION, Channel.NODE})
+_RETAINED: Final = frozenset({Channel.STATE, Channel.POSITION, Channel.NODE, Channel.ONVIF})
 
 
 def render_asyncapi(version: str) -> Json:

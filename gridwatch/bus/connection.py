@@ -116,6 +116,21 @@ def publish_properties(content_type: str) -> Properties:
     return properties
 
 
+def will_properties(content_type: str, delay: int) -> Properties:
+    """MQTT 5 properties of a last will that waits for `delay` seconds."""
+    properties = Properties(PacketTypes.WILLMESSAGE)  # type: ignore[no-untyped-call]
+    properties.ContentType = content_type
+    properties.WillDelayInterval = delay
+    return properties
+
+
+def session_properties(seconds: int) -> Properties:
+    """MQTT 5 properties of a CONNECT whose session outlives the connection by `seconds`."""
+    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+    properties.SessionExpiryInterval = seconds
+    return properties
+
+
 def cut(client: mqtt.Client) -> None:
     """Break the connection so that paho's thread notices; it is no error when there is none."""
     connection = client.socket()

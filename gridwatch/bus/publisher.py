@@ -24,12 +24,15 @@ from gridwatch.bus.connection import (
     lost_status,
     make_client,
     publish_properties,
+    session_properties,
     unreachable_status,
+    will_properties,
 )
 from gridwatch.bus.errors import OutboxError
 from gridwatch.bus.message import OutgoingMessage
 from gridwatch.bus.outbox import Outbox, OutboxEntry
 from gridwatch.bus.schema import NodeState
+from gridwatch.bus.topics import is_mirrored
 from gridwatch.bus.wire import NodeStatus, encode_health, encode_node
 from gridwatch.domain import CameraHealth, Clock, SitePath
 
@@ -55,6 +58,8 @@ _NEVER = {0x90: "topic name invalid", 0x95: "packet too large", 0x99: "payload f
 """Reason codes that repeating cannot cure; such messages are set aside."""
 _NOBODY = 0x10
 """No matching subscribers: the broker took the message and kept it for no one, so it is not delivered."""
+WILL_DELAY = 5
+"""Seconds after which the broker says that a node is lost; one that is back by then was never gone."""
 _FAULTS = {0x81, 0x82, *_NEVER}
 """Codes of a disconnection that a message of ours may have caused (malformed packet, protocol error).
 
@@ -95,6 +100,8 @@ class _Sent:
 
     entry: int | None
     size: int
+    must_be_heard: bool
+    """False for a mirror: nobody may ever ask for it, and the recorder does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +156,9 @@ class Publisher:
         client = make_client(self._address, self._client_id)
         client.max_inflight_messages_set(0)  # the feeder's window is the limit
         will = encode_node(replace(self._node, state=NodeState.LOST))
-        client.will_set(will.topic, will.payload, qos=1, retain=True, properties=publish_properties(will.content_type))
+        client.will_set(
+            will.topic, will.payload, qos=1, retain=True, properties=will_properties(will.content_type, WILL_DELAY)
+        )
         client.on_connect = self._on_connect
         client.on_connect_fail = self._on_connect_fail
         client.on_disconnect = self._on_disconnect
@@ -161,7 +170,12 @@ class Publisher:
             target=self._run, name=f"bus-feeder-{self._client_id}", args=(client,), daemon=True
         )
         self._feeder.start()
-        client.connect_async(self._address.host, self._address.port, keepalive=KEEPALIVE, clean_start=True)
+        # The session lives just as long as the will waits: it ends at once with the session (MQTT 5, 3.1.3.2.2), and
+        # starting clean would end it. Nothing else of it is used, as everything is sent again from the outbox.
+        client.connect_async(
+            self._address.host, self._address.port, keepalive=KEEPALIVE, clean_start=False,
+            properties=session_properties(WILL_DELAY),
+        )  # fmt: skip
         client.loop_start()
 
     def wake(self) -> None:
@@ -292,8 +306,9 @@ class Publisher:
         for ack in acks:
             if ack.epoch != self._epoch or ack.mid not in self._in_flight:
                 continue
-            entry = self._in_flight.pop(ack.mid).entry
-            if ack.code < REFUSALS and not (ack.code == _NOBODY and entry is not None):
+            sent = self._in_flight.pop(ack.mid)
+            entry = sent.entry
+            if ack.code < REFUSALS and not (ack.code == _NOBODY and sent.must_be_heard):
                 self._published += 1
                 if entry is not None:
                     self._settling.append((self._clock.monotonic(), entry))
@@ -401,7 +416,8 @@ class Publisher:
                 retain=message.retain,
                 properties=publish_properties(message.content_type),
             )
-        self._in_flight[info.mid] = _Sent(entry, len(message.payload))
+        must_be_heard = entry is not None and not is_mirrored(message.topic)
+        self._in_flight[info.mid] = _Sent(entry, len(message.payload), must_be_heard)
         return True
 
     def _forget(self, *, everything: bool) -> None:

@@ -205,6 +205,19 @@ class PositionData(WireModel):
     """When it was there, not when this was sent."""
 
 
+class OnvifEventData(WireModel):
+    """An incident as ONVIF has events in JSON (Core specification, 9.12): these three and nothing else."""
+
+    # The standard is fixed elsewhere: no newer version of ours may add to it.
+    model_config = ConfigDict(extra="forbid", validate_by_name=True, validate_by_alias=True)
+
+    utc_time: Annotated[Time, Field(alias="UtcTime")]
+    source: Annotated[dict[Name, Name], Field(alias="Source")]
+    """Where: the values are the last levels of the topic, in this order."""
+    data: Annotated[dict[Name, Name], Field(alias="Data")]
+    """What: on or off where it lasts, and the incident's id."""
+
+
 class NodeState(StrEnum):
     """What is known of a worker node."""
 

@@ -12,6 +12,7 @@ from gridwatch.bus.schema import (
     ClipData,
     IncidentEvent,
     NodeStateData,
+    OnvifEventData,
     PositionData,
     WireModel,
 )
@@ -21,6 +22,7 @@ _PUBLISHED: dict[str, tuple[str, type[WireModel]]] = {
     "camera-state-1.json": ("urn:gridwatch:schema:camera-state:1", CameraStateData),
     "clip-1.json": ("urn:gridwatch:schema:clip:1", ClipData),
     "position-1.json": ("urn:gridwatch:schema:position:1", PositionData),
+    "onvif-event-1.json": ("urn:gridwatch:schema:onvif-event:1", OnvifEventData),
     "node-state-1.json": ("urn:gridwatch:schema:node-state:1", NodeStateData),
 }
 

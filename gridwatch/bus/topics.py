@@ -5,6 +5,7 @@
     gridwatch/v1/<district>/<substation>/<checkpoint>/<camera>/clip/<incident id>
     gridwatch/v1/<district>/<substation>/<checkpoint>/<camera>/state                    (retained)
     gridwatch/v1/<district>/<substation>/<checkpoint>/<camera>/position                 (retained; read, not written)
+    gridwatch/v1/<district>/<substation>/<checkpoint>/<camera>/onvif-ej/<ONVIF topic>/&<source...>   (a switch)
     gridwatch/v1/<district>/<substation>/<checkpoint>/-/node/<node id>/state            (retained, last will)
 
 A missing site level is `-`. A node is no camera, so its camera level is `-` too.
@@ -17,7 +18,7 @@ from uuid import UUID
 
 from gridwatch.bus.errors import BadTopicLevel, MalformedMessage
 from gridwatch.config.base import IDENTIFIER
-from gridwatch.domain import MISSING_LEVEL, IncidentKind, SitePath
+from gridwatch.domain import MISSING_LEVEL, ONVIF_TOPICS, IncidentKind, SitePath
 
 ROOT = "gridwatch/v1"
 _LEVEL = re.compile(IDENTIFIER)
@@ -33,6 +34,7 @@ class Channel(StrEnum):
     STATE = "state"  # retained state of cameras
     POSITION = "position"  # retained position of cameras that move, from whoever knows it
     NODE = "node"  # retained state of worker nodes
+    ONVIF = "onvif-ej"  # incidents again, in ONVIF's own JSON, where that is switched on
 
 
 _TAILS = {
@@ -42,6 +44,7 @@ _TAILS = {
     Channel.STATE: "+/state",
     Channel.POSITION: "+/position",
     Channel.NODE: f"{MISSING_LEVEL}/node/+/state",
+    Channel.ONVIF: "+/onvif-ej/#",
 }
 
 
@@ -121,7 +124,33 @@ class NodeStateTopic:
         return f"{_under(self.site, None)}/node/{_level(self.node)}/state"
 
 
-Topic = IncidentTopic | EvidenceTopic | ClipTopic | CameraStateTopic | PositionTopic | NodeStateTopic
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OnvifTopic:
+    """Where one rule's events go in ONVIF's own JSON (Core specification, 9.12)."""
+
+    camera: CameraPath
+    topic: str
+    """Of ONVIF, without its namespace: `RuleEngine/LineDetector/Crossed`."""
+    source: tuple[str, ...]
+    """Values of the message's source items, in their order."""
+
+    def __str__(self) -> str:
+        under = _under(self.camera.site, self.camera.camera)
+        return f"{under}/{Channel.ONVIF}/{self.topic}/&{'/'.join(_level(one) for one in self.source)}"
+
+
+_CameraTopic = IncidentTopic | EvidenceTopic | ClipTopic | CameraStateTopic | PositionTopic | OnvifTopic
+Topic = _CameraTopic | NodeStateTopic
+
+
+def local_onvif_topic(kind: IncidentKind) -> str:
+    """The ONVIF topic that names `kind`, without its namespace, as MQTT has no namespaces."""
+    return ONVIF_TOPICS[kind].removeprefix("tns1:")
+
+
+def is_mirrored(topic: str) -> bool:
+    """Whether it tells in ONVIF's JSON what an incident message tells too."""
+    return f"/{Channel.ONVIF}/" in topic
 
 
 def parse_topic(text: str) -> Topic:
@@ -144,9 +173,7 @@ def _node_topic(site: SitePath, tail: list[str]) -> NodeStateTopic:
     raise MalformedMessage("topic names neither a camera nor a node")
 
 
-def _camera_topic(
-    camera: CameraPath, tail: list[str]
-) -> IncidentTopic | EvidenceTopic | ClipTopic | CameraStateTopic | PositionTopic:
+def _camera_topic(camera: CameraPath, tail: list[str]) -> _CameraTopic:
     match tail:
         case ["incident", kind] if kind in set(IncidentKind):
             return IncidentTopic(camera=camera, kind=IncidentKind(kind))
@@ -160,7 +187,16 @@ def _camera_topic(
             return CameraStateTopic(camera=camera)
         case ["position"]:
             return PositionTopic(camera=camera)
+        case [Channel.ONVIF, *rest]:
+            return _onvif_topic(camera, rest)
     raise MalformedMessage("topic names an unknown channel")
+
+
+def _onvif_topic(camera: CameraPath, levels: list[str]) -> OnvifTopic:
+    topic, _, source = "/".join(levels).partition("/&")
+    if topic not in {local_onvif_topic(kind) for kind in IncidentKind}:
+        raise MalformedMessage("topic names none of the topics of ONVIF that incidents have")
+    return OnvifTopic(camera=camera, topic=topic, source=tuple(_received(one) for one in source.split("/")))
 
 
 def subscriptions(site: SitePath | None, *channels: Channel) -> tuple[str, ...]:

@@ -24,6 +24,8 @@ class BrokerConfig(Section):
     password: SecretStr | None = None
     tls_ca: Path | None = None
     """PEM certificates that must have signed the broker's, for mqtts; None: those the system trusts."""
+    onvif_mirror: bool = False
+    """Tell every incident in ONVIF's own JSON too (Core specification, 9.12)."""
 
 
 class ApiConfig(Section):

@@ -7,14 +7,25 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from gridwatch.bus import BrokerAddress, Channel, OutgoingMessage, decode_health, decode_node, encode_incident
+from gridwatch.bus import (
+    BrokerAddress,
+    Channel,
+    NodeState,
+    OutgoingMessage,
+    decode_health,
+    decode_node,
+    encode_incident,
+)
+from gridwatch.bus.publisher import WILL_DELAY
 from gridwatch.domain import CameraState, SitePath
 from tests.fixtures.broker import BrokerControl
-from tests.integration.bus.parts import Collector, free_port, publishing, subscribed, wait_until
+from tests.fixtures.proxy import FaultProxy, Network
+from tests.integration.bus.parts import CLOCK, Collector, free_port, publishing, subscribed, wait_until
 from tests.unit.bus.samples import health, incident
 
 pytestmark = pytest.mark.timeout(60)
@@ -44,6 +55,32 @@ def test_closing_leaves_the_node_stopped_and_no_will(broker: BrokerControl, tmp_
             wait_until(lambda: publisher.status().published >= 1, "the node to be up")
         collector.wait_for(2, "/node/")
     assert [json.loads(payload)["state"] for payload in collector.payloads("/node/")] == ["up", "stopped"]
+
+
+@pytest.mark.slow
+def test_a_node_that_is_back_in_time_was_never_lost_and_one_that_vanishes_is(
+    mosquitto: BrokerControl, tmp_path: Path
+) -> None:
+    collector = Collector()
+
+    def states() -> list[NodeState]:
+        return [decode_node(one.topic, one.payload).state for one in collector.deliveries]
+
+    with (
+        subscribed(mosquitto.address, "will", collector, persistent=False, channels=[Channel.NODE]),
+        FaultProxy(mosquitto.address.port) as link,
+        publishing(replace(mosquitto.address, port=link.port), "will", tmp_path),
+    ):
+        wait_until(lambda: len(collector.deliveries) == 1, "the node to be up")
+        link.reset()
+        wait_until(lambda: len(collector.deliveries) == 2, "the node to be back")
+        assert states() == [NodeState.UP, NodeState.UP]
+        gone_at = CLOCK.monotonic()
+        link.network = Network(refusing=True)
+        link.reset()
+        wait_until(lambda: len(collector.deliveries) == 3, "the node to be missed")
+        assert CLOCK.monotonic() - gone_at > WILL_DELAY - 1
+    assert states()[2] is NodeState.LOST
 
 
 def test_states_are_published_again_after_a_broker_forgot_them(own_mosquitto: BrokerControl, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gridwatch.app.sink import IncidentSink
-from gridwatch.bus import EvidenceTopic, IncidentTopic, Outbox, parse_topic
+from gridwatch.bus import EvidenceTopic, IncidentTopic, OnvifMirror, OnvifTopic, Outbox, OutboxError, parse_topic
 from gridwatch.detectors import Analysis, Snapshot
 from gridwatch.detectors.evidence import snapshot
 from gridwatch.domain import (
@@ -109,3 +109,14 @@ def test_incidents_that_find_no_room_are_counted_as_lost(tmp_path: Path, capsys:
     assert sink.tallies["square"].incidents == 0
     assert bell.rung == 0
     assert "incidents_lost" in capsys.readouterr().out
+
+
+def test_the_mirror_is_stored_with_its_incidents_or_not_at_all(outbox: Outbox, tmp_path: Path) -> None:
+    sink = IncidentSink(outbox, Bell(), ["square"], mirror=OnvifMirror())
+    outbox.close()
+    sink.put("square", [RAISED])  # lost, and counted
+    with pytest.raises(OutboxError):
+        outbox.peek(1)
+    outbox.open()
+    sink.put("square", [RAISED, CLEARED])
+    assert topics(outbox) == [IncidentTopic, IncidentTopic, OnvifTopic, OnvifTopic]

@@ -14,6 +14,7 @@ from gridwatch.domain import IncidentKind
 EXAMPLES = {
     "district": "harbour", "substation": "north", "checkpoint": "gate", "camera": "gate-1", "kind": "loitering",
     "incident": "019cb6d5-3a12-7abc-8def-0123456789ab", "node": "all",
+    "onvif_topic": "RuleEngine/LineDetector/Crossed", "source": "gate-1/gridwatch/fence",
 }  # fmt: skip
 
 
@@ -34,7 +35,7 @@ def test_an_address_filled_in_is_a_topic_of_the_contract_and_is_subscribed_to(
     assert named == set(described["parameters"])
     assert str(parse_topic(topic)) == topic
     (filter_,) = subscriptions(None, channel)
-    assert re.fullmatch(filter_.replace("+", "[^/]+"), topic)
+    assert re.fullmatch(filter_.replace("+", "[^/]+").replace("#", ".+"), topic)
 
 
 def test_every_kind_of_incident_is_named(document: dict[str, Any]) -> None:
@@ -47,7 +48,7 @@ def test_payloads_refer_to_files_published_beside_it(document: dict[str, Any]) -
         one["payload"]["$ref"] for one in document["components"]["messages"].values() if "$ref" in one["payload"]
     ]
 
-    assert len(references) == 5
+    assert len(references) == 6
     for reference in references:
         assert Path(reference).name in published
 
@@ -55,5 +56,7 @@ def test_payloads_refer_to_files_published_beside_it(document: dict[str, Any]) -
 def test_only_states_and_positions_are_retained_and_everything_is_qos_1(document: dict[str, Any]) -> None:
     bindings = {name: one["bindings"]["mqtt"] for name, one in document["operations"].items()}
 
-    assert {name for name, one in bindings.items() if one["retain"]} == {"send-state", "receive-position", "send-node"}
+    assert {name for name, one in bindings.items() if one["retain"]} == {
+        "send-state", "receive-position", "send-node", "send-onvif-ej",
+    }  # fmt: skip
     assert all(one["qos"] == 1 for one in bindings.values())
