@@ -18,6 +18,8 @@ from gridwatch.bus import (
     IncidentTopic,
     NodeState,
     NodeStateTopic,
+    OnvifMirror,
+    OnvifTopic,
     OutgoingMessage,
     PositionTopic,
     decode_clip,
@@ -40,7 +42,7 @@ FROZEN = examples()
 TODAY = {name: json.loads(text) for name, text in render_schemas().items()}
 SCHEMA_OF = {
     IncidentTopic: "incident-1.json", ClipTopic: "clip-1.json", CameraStateTopic: "camera-state-1.json",
-    PositionTopic: "position-1.json", NodeStateTopic: "node-state-1.json",
+    PositionTopic: "position-1.json", NodeStateTopic: "node-state-1.json", OnvifTopic: "onvif-event-1.json",
 }  # fmt: skip
 
 
@@ -84,6 +86,19 @@ def test_todays_reader_understands_it_and_todays_writer_still_says_all_of_it(exa
             example.topic, example.content_type, example.retain
         )  # fmt: skip
         assert missing(example.said, json.loads(message.payload)) == []
+
+
+def test_the_mirror_says_of_the_frozen_incidents_what_it_said() -> None:
+    incidents = [
+        decode_incident(one.topic, one.payload, one.content_type) for one in FROZEN if one.name.startswith("incidents-")
+    ]
+    _, messages = OnvifMirror().tell(sorted(incidents, key=lambda one: (one.occurred_at, str(one.id), one.seq)))
+    frozen = [one for one in FROZEN if one.name.startswith("onvif-events-")]
+
+    assert [(one.topic, one.content_type, one.retain) for one in messages] == [
+        (one.topic, one.content_type, one.retain) for one in frozen
+    ]
+    assert [json.loads(one.payload) for one in messages] == [one.said for one in frozen]
 
 
 @pytest.mark.parametrize("example", [one for one in FROZEN if "base64" not in one.said], ids=lambda one: one.name)
