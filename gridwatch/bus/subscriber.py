@@ -35,6 +35,8 @@ RECEIVE_MAXIMUM = 200
 """Most deliveries not yet acknowledged; the broker waits. Bounds the memory of whoever takes them."""
 _MAX_PACKET = 2 * MAX_EVIDENCE_BYTES
 """The broker drops what is larger instead of sending it to us."""
+_TAKEN_OVER = 0x8E
+"""MQTT 5, 4.13: another client has connected with our client id. Both go on taking the session from each other."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,7 +65,7 @@ class Subscriber:
     acknowledged. Not persistent: it sees what happens while it is connected, and `ack` does nothing.
 
     `deliver` is called in the network thread: it must hand over quickly and not raise. If it raises all the same, that
-    is logged and counted, and the connection is renewed so that the message comes again.
+    is logged and counted, and the connection is renewed so that the message, and those after it, come again in order.
     """
 
     def __init__(
@@ -91,6 +93,8 @@ class Subscriber:
         self._pending: OrderedDict[int, bool] = OrderedDict()
         """Packet ids in order of delivery, and whether the taker has acknowledged; bounded by RECEIVE_MAXIMUM."""
         self._failed = 0
+        self._failed_epoch = -1
+        """The connection on which `deliver` raised last; paho's thread alone uses it."""
 
     def start(self) -> None:
         """Start connecting in the background, for as long as it takes."""
@@ -183,9 +187,15 @@ class Subscriber:
             self._pending.clear()
         self._status = lost_status(self._address, self._status, code)
         self._gone.set()
+        if code.value == _TAKEN_OVER:
+            remedy = "give each process a name of its own"
+            log.error("session_taken_over", broker=str(self._address), client_id=self._client_id, remedy=remedy)
+            return
         log.info("broker_disconnected", broker=str(self._address), reason=str(code))
 
     def _on_message(self, client: mqtt.Client, _: object, message: mqtt.MQTTMessage) -> None:
+        if self._epoch == self._failed_epoch:
+            return  # read before the cut took effect; it comes again after the one that failed
         must_ack = self._persistent and message.qos > 0
         if must_ack:
             with self._lock:
@@ -203,6 +213,7 @@ class Subscriber:
             self._deliver(delivery)
         except Exception as exc:
             self._failed += 1
+            self._failed_epoch = epoch
             log.exception("delivery_failed", mid=mid, error=type(exc).__name__)
             cut(client)
 

@@ -283,6 +283,30 @@ def test_a_taker_that_raises_gets_the_message_again(mosquitto: BrokerControl, tm
         assert subscriber.failed == 1
 
 
+def test_what_follows_a_failed_delivery_does_not_overtake_it(mosquitto: BrokerControl, tmp_path: Path) -> None:
+    sent = incidents("overtake", 150, cameras=1)
+    numbers = iter(range(1000))
+    # One that acknowledges would have the broken connection noticed earlier, by writing.
+    collector = Collector(acknowledge=False)
+
+    def deliver(delivery: Delivery) -> None:
+        if next(numbers) == 10:
+            raise RuntimeError("no room for this one, but for the next")
+        collector(delivery)
+
+    with subscribed(mosquitto.address, "overtake", Collector(), channels=[Channel.INCIDENT]):
+        pass  # the session is there now, and the broker keeps what comes
+    with publishing(mosquitto.address, "overtake", tmp_path) as (outbox, publisher):
+        for one in sent:
+            outbox.put_incident(one)
+        publisher.wake()
+        wait_until(lambda: publisher.status().pending == 0, "every acknowledgement")
+    with subscribed(mosquitto.address, "overtake", deliver, channels=[Channel.INCIDENT]) as subscriber:
+        payloads = collector.wait_for(150)
+        assert subscriber.failed == 1
+    assert order_kept(payloads, sent)
+
+
 def test_a_viewer_without_a_session_sees_only_what_happens_while_it_looks(
     mosquitto: BrokerControl, tmp_path: Path
 ) -> None:
