@@ -2,10 +2,11 @@
 
 import asyncio
 
-from gridwatch.api import hash_password
+from gridwatch.api import Passwords, hash_password
 from gridwatch.app.opening import make_database
 from gridwatch.config import Settings
 from gridwatch.domain import Account, AuditEntry, Clock, Role, SitePath, UsageError
+from gridwatch.store import Database
 
 
 async def save_account(settings: Settings, name: str, role: Role, site: str, password: str, clock: Clock) -> None:
@@ -27,3 +28,24 @@ async def save_account(settings: Settings, name: str, role: Role, site: str, pas
         await database.audit.record(entry)
     finally:
         await database.close()
+
+
+async def verified_account(database: Database, name: str, password: str) -> Account:
+    """The account that has this name and password. Raises UsageError, the same for either being wrong."""
+    account = await database.accounts.account(name)
+    passwords = Passwords()
+    try:
+        known = await passwords.verify(None if account is None else account.password_hash, password)
+    finally:
+        passwords.close()
+    if account is None or not known:
+        raise UsageError(f"no account {name!r} has this password")
+    return account
+
+
+def given_reason(text: str) -> str:
+    """A reason fit for the audit, without blanks around it. Raises UsageError."""
+    reason = text.strip()
+    if len(reason) < 3:
+        raise UsageError("give a reason of three letters or more; it is kept in the audit with the account's name")
+    return reason

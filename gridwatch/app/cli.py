@@ -25,8 +25,10 @@ app = typer.Typer(
 )
 accounts = typer.Typer(help="Who may log in.", no_args_is_help=True)
 samples = typer.Typer(help="Synthetic sample streams with exact truth.", no_args_is_help=True)
+quarantine = typer.Typer(help="Messages that could not be used, set aside by the recorder.", no_args_is_help=True)
 app.add_typer(accounts, name="account")
 app.add_typer(samples, name="samples")
+app.add_typer(quarantine, name="quarantine")
 
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 out = Console(highlight=False, soft_wrap=True)
@@ -35,6 +37,10 @@ ConfigPath = Annotated[
     Path, typer.Option("--config", "-c", help="The deployment's YAML.", envvar="GRIDWATCH_CONFIG", show_default=True)
 ]
 DEFAULT_CONFIG = Path("gridwatch.yaml")
+DecidingAccount = Annotated[
+    str, typer.Option("--account", help="Who decides. The password is asked for, or read from a pipe.")
+]
+Reason = Annotated[str, typer.Option(help="Why; kept in the audit.")]
 Jobs = Annotated[int | None, typer.Option(min=1, max=256, help="Processes at once. Default: one a core.")]
 
 
@@ -338,9 +344,7 @@ def clip(
     """Hand out the clips of an incident, on the worker that keeps them. They show people as they are."""
     from gridwatch.app.clip_command import ClipRequest, release_clips
 
-    asking = sys.stdin.isatty()
-    password = typer.prompt("Password", hide_input=True) if asking else sys.stdin.readline().rstrip("\n")
-    request = ClipRequest(incident=incident, account=account, password=password, reason=reason, out=out_folder)
+    request = ClipRequest(incident=incident, account=account, password=_password(), reason=reason, out=out_folder)
     for path in asyncio.run(release_clips(load_settings(config), request, SystemClock())):
         out.print(str(path))
 
@@ -354,6 +358,65 @@ def schemas(
 
     for path in write_schemas(folder):
         out.print(str(path))
+
+
+@quarantine.command("list")
+def list_quarantine(
+    config: ConfigPath = DEFAULT_CONFIG,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="The newest so many.")] = 50,
+) -> None:
+    """What is there, with the reasons, newest first."""
+    from gridwatch.app.quarantine_command import quarantined, show_list
+
+    show_list(asyncio.run(quarantined(load_settings(config), limit, SystemClock())), out)
+
+
+@quarantine.command("show")
+def show_quarantined(number: int, config: ConfigPath = DEFAULT_CONFIG) -> None:
+    """One message with all that is known of it."""
+    from gridwatch.app.quarantine_command import quarantined_message, show_message
+
+    show_message(asyncio.run(quarantined_message(load_settings(config), number, SystemClock())), out)
+
+
+@quarantine.command("replay")
+def replay_quarantined(
+    account: DecidingAccount,
+    reason: Reason,
+    numbers: Annotated[list[int] | None, typer.Argument(help="Default: all, oldest first.")] = None,
+    config: ConfigPath = DEFAULT_CONFIG,
+) -> None:
+    """Read them again with this version and record what can be read. Exits 1 when one is still wrong; it stays."""
+    from gridwatch.app.quarantine_command import Decision, replay
+
+    decision = Decision(numbers=numbers or (), account=account, password=_password(), reason=reason)
+    done = asyncio.run(replay(load_settings(config), decision, SystemClock()))
+    for one in done:
+        out.print(
+            f"{one.number}: recorded" if one.reason is None else f"{one.number}: stays, {one.reason}", markup=False
+        )
+    raise typer.Exit(1 if any(one.reason is not None for one in done) else 0)
+
+
+@quarantine.command("discard")
+def discard_quarantined(
+    numbers: Annotated[list[int], typer.Argument(help="As `list` shows them.")],
+    account: DecidingAccount,
+    reason: Reason,
+    config: ConfigPath = DEFAULT_CONFIG,
+) -> None:
+    """Throw messages away."""
+    from gridwatch.app.quarantine_command import Decision, discard
+
+    decision = Decision(numbers=numbers, account=account, password=_password(), reason=reason)
+    for number in asyncio.run(discard(load_settings(config), decision, SystemClock())):
+        out.print(f"{number}: discarded")
+
+
+def _password() -> str:
+    if sys.stdin.isatty():
+        return str(typer.prompt("Password", hide_input=True))
+    return sys.stdin.readline().rstrip("\n")
 
 
 def _checked(config: Path) -> Settings:

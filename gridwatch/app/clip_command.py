@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
-from gridwatch.api import Passwords
 from gridwatch.api.roles import EVIDENCE_VIEWERS
+from gridwatch.app.accounts import given_reason, verified_account
 from gridwatch.app.opening import make_database
 from gridwatch.config import Settings
 from gridwatch.domain import Account, AuditEntry, Clock, Evidence, UsageError
@@ -34,8 +34,7 @@ async def release_clips(settings: Settings, request: ClipRequest, clock: Clock) 
     The audit has who, what and why before a byte is written. Raises UsageError when the account, its role or its site
     does not allow it, when there is no such incident or clip here, or when a clip no longer has its hash.
     """
-    if len(request.reason.strip()) < 3:
-        raise UsageError("give a reason of three letters or more; it is kept in the audit with the account's name")
+    reason = given_reason(request.reason)
     database = make_database(settings, clock)
     await database.open()
     try:
@@ -45,7 +44,7 @@ async def release_clips(settings: Settings, request: ClipRequest, clock: Clock) 
         for clip, _ in contents:
             await database.audit.record(
                 AuditEntry(
-                    at=clock.now(), account=account.name, action="clip.release", reason=request.reason.strip(),
+                    at=clock.now(), account=account.name, action="clip.release", reason=reason,
                     subject=f"{request.incident}/{clip.sha256}",
                 )
             )  # fmt: skip
@@ -55,14 +54,7 @@ async def release_clips(settings: Settings, request: ClipRequest, clock: Clock) 
 
 
 async def _allowed(database: Database, request: ClipRequest) -> Account:
-    account = await database.accounts.account(request.account)
-    passwords = Passwords()
-    try:
-        known = await passwords.verify(None if account is None else account.password_hash, request.password)
-    finally:
-        passwords.close()
-    if account is None or not known:
-        raise UsageError(f"no account {request.account!r} has this password")
+    account = await verified_account(database, request.account, request.password)
     if account.role not in EVIDENCE_VIEWERS:
         raise UsageError(f"the role {account.role} may not see evidence")
     return account

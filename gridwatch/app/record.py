@@ -3,41 +3,26 @@
 import asyncio
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 
 import structlog
 
 from gridwatch.app.backoff import Backoff
+from gridwatch.app.batches import Batches
 from gridwatch.app.opening import make_database, open_database, pause
-from gridwatch.bus import (
-    BrokerAddress,
-    CameraStateTopic,
-    Channel,
-    ClipTopic,
-    Delivery,
-    EvidenceTopic,
-    IncidentTopic,
-    KeptClip,
-    LinkState,
-    MalformedMessage,
-    ReceivedEvidence,
-    Subscriber,
-    decode_clip,
-    decode_evidence,
-    decode_health,
-    decode_incident,
-    parse_topic,
-    subscriptions,
-)
+from gridwatch.app.recorder import Recorder
+from gridwatch.bus import BrokerAddress, Channel, Delivery, LinkState, Subscriber, subscriptions
 from gridwatch.cases import CaseLinker
 from gridwatch.config import Settings
-from gridwatch.domain import CameraHealth, CameraRecord, Clock, GridwatchError, Incident, SitePath
-from gridwatch.store import Database, StoreError, StoreUnavailable
+from gridwatch.domain import CameraRecord, Clock, GridwatchError, SitePath
+from gridwatch.store import StoreUnavailable
 
 log = structlog.get_logger(__name__)
 
 BATCH = 200
 """Messages in one transaction at most."""
+LINGER = 0.02
+"""Seconds a batch stays open for more once messages come faster than one by one."""
 QUEUE = 1000
 """Deliveries waiting at most. The broker keeps 200 outstanding; more wait only after reconnects in a long outage."""
 RETRY_CAP = 10.0
@@ -54,106 +39,6 @@ class SessionRefused(GridwatchError):  # noqa: N818  (reads as what happened)
 
 class Overloaded(Exception):  # noqa: N818  (names what is wrong)
     """Too much waits; the subscriber renews its connection and the broker gives the message again."""
-
-
-@dataclass(kw_only=True, slots=True)
-class RecorderCounts:
-    """What a recorder has done since it was made."""
-
-    stored: int = 0
-    """New incident messages."""
-    duplicates: int = 0
-    pictures: int = 0
-    clips: int = 0
-    """Told of; they stay with their workers."""
-    filed: int = 0
-    """Cases opened."""
-    joined: int = 0
-    """Incidents that joined an open case."""
-    quarantined: int = 0
-    """Messages set aside because they could not be read or stored."""
-
-
-@dataclass(kw_only=True, slots=True)
-class _Batch:
-    """Deliveries told apart."""
-
-    incidents: list[Incident] = field(default_factory=list)
-    pictures: list[ReceivedEvidence] = field(default_factory=list)
-    clips: list[KeptClip] = field(default_factory=list)
-    health: dict[str, CameraHealth] = field(default_factory=dict)
-    bad: list[tuple[Delivery, str]] = field(default_factory=list)
-
-
-class Recorder:
-    """Writes deliveries to the database. Knows nothing of how they came. For one event loop."""
-
-    def __init__(self, database: Database, linker: CaseLinker) -> None:
-        self._database = database
-        self._linker = linker
-        self.counts = RecorderCounts()
-
-    async def record(self, deliveries: Sequence[Delivery]) -> None:
-        """Commit them, then acknowledge them. Raises StoreUnavailable with nothing acknowledged: try again later.
-
-        What the database refuses is found by trying its messages one by one, and set aside.
-        """
-        try:
-            await self._record(_tell_apart(deliveries))
-        except StoreUnavailable:
-            raise
-        except StoreError as error:
-            if len(deliveries) > 1:
-                for delivery in deliveries:
-                    await self.record([delivery])
-                return
-            await self._set_aside(deliveries[0], str(error))
-        for delivery in deliveries:
-            delivery.ack()
-
-    async def _record(self, batch: _Batch) -> None:
-        for delivery, reason in batch.bad:
-            await self._set_aside(delivery, reason)
-        for picture in batch.pictures:
-            await self._database.store_evidence(picture.incident, picture.sha256, picture.jpeg)
-        if batch.incidents:
-            async with self._database.recording() as recording:
-                new = await recording.add_messages(batch.incidents)
-                links = await self._linker.link(new, recording)
-            self.counts.stored += len(new)
-            self.counts.duplicates += len(batch.incidents) - len(new)
-            self.counts.filed += links.filed
-            self.counts.joined += links.joined
-        for clip in batch.clips:
-            await self._database.store_clip(clip.incident, clip.evidence)
-        for health in batch.health.values():
-            await self._database.save_health(health)
-        self.counts.pictures += len(batch.pictures)
-        self.counts.clips += len(batch.clips)
-
-    async def _set_aside(self, delivery: Delivery, reason: str) -> None:
-        await self._database.quarantine(delivery.topic, delivery.payload, reason)
-        self.counts.quarantined += 1
-
-
-def _tell_apart(deliveries: Sequence[Delivery]) -> _Batch:
-    """Decode each; what cannot be read is kept with the reason."""
-    batch = _Batch()
-    for one in deliveries:
-        try:
-            topic = parse_topic(one.topic)
-            if isinstance(topic, IncidentTopic):
-                batch.incidents.append(decode_incident(one.topic, one.payload, one.content_type))
-            elif isinstance(topic, EvidenceTopic):
-                batch.pictures.append(decode_evidence(one.topic, one.payload))
-            elif isinstance(topic, ClipTopic):
-                batch.clips.append(decode_clip(one.topic, one.payload))
-            elif isinstance(topic, CameraStateTopic):
-                health = decode_health(one.topic, one.payload)
-                batch.health[health.camera] = health
-        except MalformedMessage as error:
-            batch.bad.append((one, error.reason))
-    return batch
 
 
 def _subscriber(settings: Settings, name: str, deliver: Callable[[Delivery], None], clock: Clock) -> Subscriber:
@@ -240,17 +125,15 @@ class RecordRole:
 
     async def _record_until(self, stop: asyncio.Event) -> None:
         stopped = asyncio.create_task(stop.wait(), name="record-stop")
+        batches = Batches(self._queue, size=BATCH, linger=LINGER)
         try:
             while not stop.is_set():
-                getting = asyncio.create_task(self._queue.get(), name="record-next")
+                getting = asyncio.create_task(batches.next(), name="record-next")
                 await asyncio.wait({getting, stopped}, return_when=asyncio.FIRST_COMPLETED)
                 if not getting.done():
-                    getting.cancel()
+                    getting.cancel()  # what it holds was not acknowledged
                     return
-                batch = [getting.result()]
-                while len(batch) < BATCH and not self._queue.empty():
-                    batch.append(self._queue.get_nowait())
-                await self._record_with_patience(batch, stop)
+                await self._record_with_patience(getting.result(), stop)
         finally:
             stopped.cancel()
 

@@ -5,9 +5,10 @@ from gridwatch.store.errors import EvidenceAltered, EvidenceRefused, MigrationEr
 from gridwatch.store.evidence import EvidenceFiles
 from gridwatch.store.figures import CaseCount, IncidentCount, Summary
 from gridwatch.store.gridindex import GridIndex
+from gridwatch.store.quarantine import BadMessage, QuarantinedMessage
 from gridwatch.store.recording import Recording
 
 __all__ = [
-    "CaseCount", "Database", "EvidenceAltered", "EvidenceFiles", "EvidenceRefused", "GridIndex", "IncidentCount",
-    "MigrationError", "Recording", "StoreError", "StoreUnavailable", "Summary",
+    "BadMessage", "CaseCount", "Database", "EvidenceAltered", "EvidenceFiles", "EvidenceRefused", "GridIndex",
+    "IncidentCount", "MigrationError", "QuarantinedMessage", "Recording", "StoreError", "StoreUnavailable", "Summary",
 ]  # fmt: skip

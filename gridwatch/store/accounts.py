@@ -5,7 +5,7 @@ from datetime import datetime
 from gridwatch.domain import Account, AuditEntry, Clock
 from gridwatch.store.pool import Pool
 from gridwatch.store.queries import queries
-from gridwatch.store.rows import account_of, site_columns
+from gridwatch.store.rows import account_of, audit_row, site_columns
 
 
 class AccountStore:
@@ -60,14 +60,7 @@ class AuditStore:
 
     async def record(self, entry: AuditEntry) -> None:
         """Write one entry."""
-        parameters = {
-            "at": entry.at,
-            "account": entry.account,
-            "action": entry.action,
-            "subject": entry.subject,
-            "reason": entry.reason,
-        }
-        await self._pool.execute(self._sql["add_audit"], parameters)
+        await self._pool.execute(self._sql["add_audit"], audit_row(entry))
 
     async def entries(self, since: datetime, limit: int) -> list[AuditEntry]:
         """Newest first."""

@@ -6,8 +6,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import UUID
 
-import structlog
-
 from gridwatch.domain import CameraHealth, CameraRecord, Clock, Evidence, Grid, Position, SiteRecord, Unit
 from gridwatch.store.accounts import AccountStore, AuditStore
 from gridwatch.store.archive import IncidentStore
@@ -19,14 +17,10 @@ from gridwatch.store.evidence import EvidenceFiles
 from gridwatch.store.figures import Figures
 from gridwatch.store.migrate import migrate
 from gridwatch.store.pool import Pool
+from gridwatch.store.quarantine import BadMessage, QuarantineStore
 from gridwatch.store.queries import queries
 from gridwatch.store.recording import Recording
 from gridwatch.store.rows import evidence_object, health_row
-
-log = structlog.get_logger(__name__)
-
-_QUARANTINED_BYTES = 65_536
-"""As much of a bad message as is kept; a sound one is smaller."""
 
 
 class Database:
@@ -47,6 +41,7 @@ class Database:
         self.cases = CaseStore(self._pool)
         self.accounts = AccountStore(self._pool, clock)
         self.audit = AuditStore(self._pool)
+        self.quarantine = QuarantineStore(self._pool, clock)
         self.figures = Figures(self._pool)
 
     async def migrate(self) -> list[str]:
@@ -97,7 +92,8 @@ class Database:
         try:
             await self.files.put(sha256, data)
         except EvidenceRefused as error:
-            await self.quarantine(f"evidence/{incident}", data, str(error))
+            bad = BadMessage(topic=f"evidence/{incident}", content_type=None, payload=data, reason=str(error))
+            await self.quarantine.add([bad])
             return False
         return True
 
@@ -105,18 +101,6 @@ class Database:
         """Remember that a worker keeps a clip of `incident`, known or not yet; again changes nothing."""
         row = {"incident_id": str(incident), **evidence_object(about)}
         await self._pool.execute(self._sql["add_evidence"], {"evidence": json.dumps([row])})
-
-    async def quarantine(self, topic: str, payload: bytes, reason: str) -> None:
-        """Set aside a message that cannot be used: its first 64 KiB; the newest ten thousand are kept."""
-        parameters = {
-            "at": self._clock.now(),
-            "topic": topic.replace("\0", "\N{REPLACEMENT CHARACTER}"),
-            "payload": payload[:_QUARANTINED_BYTES],
-            "bytes": len(payload),
-            "reason": reason.replace("\0", "\N{REPLACEMENT CHARACTER}"),
-        }
-        await self._pool.execute(self._sql["set_aside"], parameters)
-        log.warning("message_quarantined", topic=topic, bytes=len(payload), reason=reason)
 
     async def save_health(self, health: CameraHealth) -> None:
         """Keep the latest report of a camera; an older one than the stored changes nothing."""

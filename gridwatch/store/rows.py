@@ -7,6 +7,7 @@ from typing import Any
 
 from gridwatch.domain import (
     Account,
+    AuditEntry,
     Box,
     CameraHealth,
     CameraState,
@@ -270,3 +271,14 @@ def case_of(row: Row) -> Case:
 def account_of(row: Row) -> Account:
     """A row of `account`."""
     return Account(name=row["name"], role=Role(row["role"]), site=site_of(row), password_hash=row["password_hash"])
+
+
+def audit_row(entry: AuditEntry) -> dict[str, Any]:
+    """The columns of `audit` but its id."""
+    return {
+        "at": entry.at,
+        "account": entry.account,
+        "action": entry.action,
+        "subject": entry.subject,
+        "reason": entry.reason,
+    }

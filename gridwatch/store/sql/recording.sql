@@ -101,14 +101,6 @@ UPDATE cases SET
         THEN %(severity)s ELSE severity END
 WHERE id = %(case_id)s
 
--- name: set_aside
--- Keeps the newest ten thousand: a flood of bad messages may not fill the disk.
-WITH added AS (
-    INSERT INTO quarantine (at, topic, payload, bytes, reason)
-    VALUES (%(at)s, %(topic)s, %(payload)s, %(bytes)s, %(reason)s) RETURNING id
-)
-DELETE FROM quarantine WHERE id <= (SELECT id FROM added) - 10000
-
 -- name: keep_health
 INSERT INTO camera_health (camera, district, substation, checkpoint, state, reason, since, observed_at, frames, analysed,
     dropped, detected, detections, incidents, fps)

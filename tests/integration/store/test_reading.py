@@ -210,14 +210,6 @@ async def test_evidence_that_does_not_have_its_hash_is_quarantined(database: Dat
     assert payload == b"forged"
 
 
-async def test_quarantine_keeps_the_beginning_of_anything(database: Database, database_dsn: str) -> None:
-    await database.quarantine("bad\0topic", b"\0" * 100_000, "not\0JSON")
-    with psycopg.connect(database_dsn) as connection:
-        [row] = connection.execute("SELECT topic, length(payload), bytes, reason FROM quarantine").fetchall()
-    assert row == ("bad�topic", 65_536, 100_000, "not�JSON")
-    assert (await database.figures.summary()).quarantined == 1
-
-
 async def test_figures_count_by_camera_and_kind(database: Database) -> None:
     await record(
         database, incident("a"), incident("a", seq=1), incident("b"), incident("c", kind=IncidentKind.CROWDING)
