@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 import cv2
 import structlog
 
+from gridwatch.app.announcing import announcements
 from gridwatch.app.camera_worker import CameraWorker
 from gridwatch.app.clip_folder import ClipFolder
 from gridwatch.app.clips import ClipKeeper
@@ -82,6 +83,8 @@ class IngestRole:
         clips = self._clips(outbox, publisher)
         mirrored = self._deployment.services.broker.onvif_mirror
         mirror = OnvifMirror.resumed(one.latest for one in still_open) if mirrored else None
+        for message in announcements(self._deployment, self._cameras, self._node):
+            publisher.put_state(message)
         sink = IncidentSink(outbox, publisher, analyses, clips, mirror)
         put = positions.placing(sink.put, [one.latest for one in still_open])
         for orphan in left.orphans:

@@ -10,6 +10,7 @@ from gridwatch.bus.errors import (
     OutboxError,
     OutboxFull,
 )
+from gridwatch.bus.home_assistant import DiscoveredCamera, discovery, discovery_topics
 from gridwatch.bus.message import Importance, OutgoingMessage
 from gridwatch.bus.onvif_mirror import OnvifMirror
 from gridwatch.bus.outbox import Appended, Outbox, OutboxEntry, OutboxStats
@@ -52,11 +53,12 @@ from gridwatch.bus.wire import (
 
 __all__ = [
     "MAX_EVENT_BYTES", "MAX_EVIDENCE_BYTES", "Appended", "BadBrokerAddress", "BadTopicLevel", "BrokerAddress",
-    "BusError", "CameraPath", "CameraStateTopic", "Channel", "ClipTopic", "Delivery", "EvidenceTopic", "Importance",
-    "IncidentTopic", "KeptClip", "LinkState", "LinkStatus", "MalformedMessage", "MessageRefused", "NodeState",
-    "NodeStateTopic", "NodeStatus", "OnvifMirror", "OnvifTopic", "Outbox", "OutboxEntry", "OutboxError", "OutboxFull",
-    "OutboxStats", "OutgoingMessage", "PositionFeed", "PositionTopic", "Publisher", "PublisherStatus",
-    "ReceivedEvidence", "Subscriber", "Topic", "decode_clip", "decode_evidence", "decode_health", "decode_incident",
-    "decode_node", "decode_position", "encode_clip", "encode_evidence", "encode_health", "encode_incident",
-    "encode_node", "parse_topic", "subscriptions",
+    "BusError", "CameraPath", "CameraStateTopic", "Channel", "ClipTopic", "Delivery", "DiscoveredCamera",
+    "EvidenceTopic", "Importance", "IncidentTopic", "KeptClip", "LinkState", "LinkStatus", "MalformedMessage",
+    "MessageRefused", "NodeState", "NodeStateTopic", "NodeStatus", "OnvifMirror", "OnvifTopic", "Outbox",
+    "OutboxEntry", "OutboxError", "OutboxFull", "OutboxStats", "OutgoingMessage", "PositionFeed", "PositionTopic",
+    "Publisher", "PublisherStatus", "ReceivedEvidence", "Subscriber", "Topic", "decode_clip", "decode_evidence",
+    "decode_health", "decode_incident", "decode_node", "decode_position", "discovery", "discovery_topics",
+    "encode_clip", "encode_evidence", "encode_health", "encode_incident", "encode_node", "parse_topic",
+    "subscriptions",
 ]  # fmt: skip

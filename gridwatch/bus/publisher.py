@@ -188,6 +188,10 @@ class Publisher:
         """Publish a camera's state, now or once connected. Raises MessageRefused."""
         self._keep_state(encode_health(health))
 
+    def put_state(self, message: OutgoingMessage) -> None:
+        """Keep a retained message at the broker: sent now or once connected, and after every connection again."""
+        self._keep_state(message)
+
     def status(self) -> PublisherStatus:
         """How it is doing. Raises OutboxError."""
         return PublisherStatus(

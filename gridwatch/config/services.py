@@ -16,6 +16,13 @@ class DatabaseConfig(Section):
     pool_size: Annotated[int, Field(ge=2, le=100)] = 8
 
 
+class HomeAssistantConfig(Section):
+    """What Home Assistant finds by MQTT discovery."""
+
+    prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")] = "homeassistant"
+    """First level of the topics, as its MQTT integration has it set."""
+
+
 class BrokerConfig(Section):
     """Where the MQTT 5 broker is. GRIDWATCH_MQTT wins over `url`."""
 
@@ -26,6 +33,8 @@ class BrokerConfig(Section):
     """PEM certificates that must have signed the broker's, for mqtts; None: those the system trusts."""
     onvif_mirror: bool = False
     """Tell every incident in ONVIF's own JSON too (Core specification, 9.12)."""
+    home_assistant: HomeAssistantConfig | None = None
+    """Let Home Assistant find the cameras by itself; null: no."""
 
 
 class ApiConfig(Section):

@@ -1,9 +1,10 @@
 """Which brokers a district has, which accounts each takes, and what each account may do. Pure."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from gridwatch.bus import discovery_topics
 from gridwatch.bus.topics import ROOT
 from gridwatch.config import Deployment
 from gridwatch.config.model import BrokerPlace, CheckpointConfig, DistrictConfig, SubstationConfig
@@ -42,6 +43,8 @@ class Account:
 
     role: AccountRole
     site: SitePath
+    discovery: str | None = None
+    """Filter of the topics by which Home Assistant finds cameras, where that is switched on."""
 
     @property
     def name(self) -> str:
@@ -50,7 +53,14 @@ class Account:
 
     @property
     def grants(self) -> tuple[Grant, ...]:
-        """What it may do: nothing outside of its site."""
+        """What it may do: nothing outside of its site, but for the messages by which cameras are found."""
+        access = {AccountRole.INGEST: Access.WRITE, AccountRole.OFFICER: Access.READ}.get(self.role)
+        if self.discovery is None or access is None:
+            return self._own_grants
+        return (*self._own_grants, Grant(access=access, topics=self.discovery))
+
+    @property
+    def _own_grants(self) -> tuple[Grant, ...]:
         under = _under(self.site)
         own = _own(self.site)
         match self.role:
@@ -110,15 +120,21 @@ def plan_brokers(deployment: Deployment) -> tuple[Broker, ...]:
             at_top += _accounts(substation, site)
         else:
             at_top += [Account(role=AccountRole.BRIDGE, site=site), Account(role=AccountRole.OFFICER, site=site)]
-    root = Broker(site=top, place=district.broker, accounts=tuple(at_top))
-    return (root, *(_of_substation(one, root) for one in own))
+    found = deployment.services.broker.home_assistant
+    discovery = None if found is None else discovery_topics(district.id, found.prefix)
+    root = Broker(site=top, place=district.broker, accounts=_finding(at_top, discovery))
+    return (root, *(_of_substation(one, root, discovery) for one in own))
 
 
-def _of_substation(substation: SubstationConfig, upstream: Broker) -> Broker:
+def _finding(accounts: Iterable[Account], discovery: str | None) -> tuple[Account, ...]:
+    return tuple(replace(one, discovery=discovery) for one in accounts)
+
+
+def _of_substation(substation: SubstationConfig, upstream: Broker, discovery: str | None) -> Broker:
     assert substation.broker is not None  # noqa: S101 - the caller chose those that have one
     site = SitePath(district=upstream.site.district, substation=substation.id)
     return Broker(
-        site=site, place=substation.broker, accounts=tuple(_accounts(substation, site)), upstream=upstream
+        site=site, place=substation.broker, accounts=_finding(_accounts(substation, site), discovery), upstream=upstream
     )  # fmt: skip
 
 

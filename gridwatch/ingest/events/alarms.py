@@ -12,8 +12,8 @@ from uuid import UUID
 
 from gridwatch.config.model import ONVIF_RULE_PREFIX, CameraConfig
 from gridwatch.domain import Incident, Phase, Severity, incident_id
+from gridwatch.domain.onvif import AlarmTopic, alarm_topic
 from gridwatch.ingest.events.model import DeviceEvent, Items, Operation
-from gridwatch.ingest.events.topics import AlarmTopic, alarm_topic
 
 MAX_ACTIVE = 128
 """Alarms on at the same time on one camera; the oldest is given up for another."""

@@ -11,8 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from gridwatch.domain import PositionFix
-from gridwatch.ingest.events.model import DeviceEvent, Items, Operation, Unread
-from gridwatch.ingest.events.topics import (
+from gridwatch.domain.onvif import (
     LOCATION_TOPIC,
     ONVIF_TOPICS_NS,
     STATE_ITEMS,
@@ -20,6 +19,7 @@ from gridwatch.ingest.events.topics import (
     has_identity_item,
     is_identity_topic,
 )
+from gridwatch.ingest.events.model import DeviceEvent, Items, Operation, Unread
 from gridwatch.ingest.geolocation import NoPlace, read_place
 from gridwatch.ingest.walltime import stamp
 

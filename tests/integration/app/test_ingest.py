@@ -8,6 +8,7 @@ import pytest
 from gridwatch.app.ingest import IngestRole
 from gridwatch.bus import Channel, Delivery, LinkState, Subscriber, decode_health, subscriptions
 from gridwatch.config import Settings
+from gridwatch.config.services import HomeAssistantConfig
 from gridwatch.domain import CameraHealth, CameraState, SitePath, SystemClock, UsageError
 from gridwatch.rig import Fault, Rig
 from tests.fixtures.broker import BrokerControl
@@ -154,3 +155,27 @@ def test_changed_weights_are_refused_before_anything_starts(
     with pytest.raises(UsageError, match=r"mine\.onnx"):
         IngestRole(deployment, deployment.cameras, "node", CLOCK).start()
     assert not deployment.services.data_dir.exists()
+
+
+def test_cameras_are_announced_and_incidents_mirrored_where_that_is_switched_on(
+    settings: MakeSettings, mosquitto: BrokerControl, running: list[IngestRole]
+) -> None:
+    dead = {"id": "dead", "source": {"rtsp": "rtsp://127.0.0.1:9/"}, "health": {"offline_seconds": 0.2}}
+    chosen = settings("ing-e", broker=mosquitto, cameras=[dead])
+    services = chosen.deployment.services
+    switched = {"onvif_mirror": True, "home_assistant": HomeAssistantConfig(prefix="ha-ing-e")}
+    broker = services.broker.model_copy(update=switched)
+    deployment = chosen.deployment.model_copy(update={"services": services.model_copy(update={"broker": broker})})
+    heard: list[str] = []
+    subscriber = Subscriber(
+        mosquitto.address, client_id="watch-ing-e", persistent=False, clock=CLOCK,
+        filters=["ha-ing-e/#", *subscriptions(SitePath(district="ing-e"), Channel.ONVIF)],
+        deliver=lambda delivery: heard.append(delivery.topic),
+    )  # fmt: skip
+    subscriber.start()
+    start(chosen.model_copy(update={"deployment": deployment}), running)
+    try:
+        mirrored = "gridwatch/v1/ing-e/east/-/dead/onvif-ej/VideoSource/SignalLoss/&dead/health.offline"
+        wait_until(lambda: {"ha-ing-e/device/gridwatch_ing-e/dead/config", mirrored} <= set(heard), 20.0)
+    finally:
+        subscriber.close(2.0)

@@ -15,6 +15,7 @@ from gridwatch.app.brokers.command import ACCOUNTS, run_broker_config, tell
 from gridwatch.app.brokers.mosquitto import render_acl
 from gridwatch.app.brokers.plan import Broker, plan_brokers
 from gridwatch.config.model import BrokerPlace, CheckpointConfig, Deployment, DistrictConfig, SubstationConfig
+from gridwatch.config.services import BrokerConfig, HomeAssistantConfig, ServicesConfig
 from gridwatch.domain import FakeClock, UsageError
 
 DATA = PurePosixPath("/var/lib/mosquitto")
@@ -56,6 +57,15 @@ def test_only_substations_with_a_place_have_brokers_and_the_others_use_the_distr
     assert (north.name, north.upstream) == ("north", top)
     assert "ingest@harbour/south" in acl_of(top)
     assert "ingest@harbour/north" not in acl_of(top)
+
+
+def test_where_home_assistant_is_to_find_cameras_workers_may_write_that_and_officers_read_it() -> None:
+    services = ServicesConfig(broker=BrokerConfig(home_assistant=HomeAssistantConfig(prefix="ha")))
+    _, north = plan_brokers(deployment().model_copy(update={"services": services}))
+
+    assert "topic write ha/device/gridwatch_harbour/+/config" in acl_of(north)["ingest@harbour/north"]
+    assert "topic read ha/device/gridwatch_harbour/+/config" in acl_of(north)["officer@harbour/north/gate"]
+    assert not any("ha/" in line for line in acl_of(north)["vehicle@harbour/north"])
 
 
 def test_nobody_may_do_anything_outside_of_their_site() -> None:

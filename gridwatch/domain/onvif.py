@@ -1,10 +1,13 @@
-"""The ONVIF topics that mean something here, and those that are refused at the door. Pure."""
+"""The topics of ONVIF that mean something here, and names that promise an identity and are refused. Pure.
+
+For whoever takes in what others tell: camera events over ONVIF (`ingest.events`), and other systems (`sources`).
+"""
 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from gridwatch.domain import IncidentKind
+from gridwatch.domain.incident import IncidentKind
 
 ONVIF_TOPICS_NS = "http://www.onvif.org/ver10/topics"
 LOCATION_TOPIC = "Monitoring/GeoLocation"
@@ -70,6 +73,11 @@ _IDENTITY = (
 _IDENTITY_TOPICS = (*_IDENTITY, "radiometry")
 _IDENTITY_ITEMS = (*_IDENTITY, "person", "gender", "ethnic")
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+
+
+def alarm_kinds() -> frozenset[IncidentKind]:
+    """Every kind that a camera's own events can have."""
+    return frozenset(one.kind for one in _TOPICS.values())
 
 
 def alarm_topic(path: str) -> AlarmTopic | None:
