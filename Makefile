@@ -39,9 +39,7 @@ test-networks test-others: dev
 test-networks:
 	$(BIN)/python -m pytest -m 'not slow' tests/integration --ignore tests/integration/app
 test-others:
-	$(BIN)/python -m pytest -m 'not slow' tests/acceptance tests/integration/app
-	@# A process of its own: after those above, the interpreter crashed in the tests of signals (not understood yet).
-	$(BIN)/python -m pytest -m 'not slow' tests/unit
+	$(BIN)/python -m pytest -m 'not slow' tests/acceptance tests/integration/app tests/unit
 
 test-all: dev    ## what is slower than that
 	$(BIN)/python -m pytest -m slow

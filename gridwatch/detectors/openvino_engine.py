@@ -3,6 +3,7 @@
 import importlib.util
 import sys
 import types
+from concurrent.futures import ThreadPoolExecutor
 from threading import local
 from typing import TYPE_CHECKING
 
@@ -83,6 +84,13 @@ def open_openvino(data: bytes, origin: str, workers: int, weights: bytes = b"") 
     """
     if not has_openvino():
         raise WeightsError(f"{origin} is to run in OpenVINO, which is not installed: pip install 'gridwatch[openvino]'")
+    # OpenVINO gives the thread that compiles a stack for signal handlers, and unmaps it when the model goes, whichever
+    # thread lets go of it. On the main thread the next SIGTERM would then kill the process instead of stopping it.
+    with ThreadPoolExecutor(1, thread_name_prefix="openvino-open") as thread:
+        return thread.submit(_compile, data, origin, workers, weights).result()
+
+
+def _compile(data: bytes, origin: str, workers: int, weights: bytes) -> OpenvinoEngine:
     ov = import_openvino()
     core = ov.Core()
     try:

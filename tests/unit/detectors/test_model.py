@@ -164,6 +164,26 @@ def test_openvino_starts_no_process_and_opens_no_connection() -> None:
     assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr
 
 
+SIGNALLED = """
+import os, signal, threading
+import numpy
+from gridwatch.config.detectors import DetectorModel
+from gridwatch.detectors.loading import load_detector
+signal.signal(signal.SIGTERM, lambda *_: print("stops by itself"))
+kept = [load_detector(DetectorModel(runtime="openvino"))]
+kept[0].detect([numpy.zeros((90, 160, 3), numpy.uint8)])
+other = threading.Thread(target=kept.clear)
+other.start()
+other.join()
+os.kill(os.getpid(), signal.SIGTERM)
+"""
+
+
+def test_a_process_whose_model_another_thread_let_go_survives_a_signal() -> None:
+    done = subprocess.run([sys.executable, "-c", SIGNALLED], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "stops by itself\n"), done.stderr
+
+
 def test_both_runtimes_see_the_same_people() -> None:
     one, other = (load_detector(DetectorModel(runtime=name)) for name in ("onnxruntime", "openvino"))
     ours, theirs = people(one.detect([picture(SQUARE)])[0]), people(other.detect([picture(SQUARE)])[0])
