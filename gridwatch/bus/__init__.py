@@ -1,5 +1,23 @@
 """Incidents to and from MQTT: topics, schemas, outbox, client. The only importer of paho."""
 
+from gridwatch.bus.command_topics import (
+    ANSWER_ROOT,
+    AnswerTopic,
+    CommandTopic,
+    account_level,
+    answer_filter,
+    command_filter,
+    parse_answer_topic,
+    parse_command_topic,
+)
+from gridwatch.bus.command_wire import (
+    MAX_CORRELATION,
+    decode_answer,
+    decode_command,
+    encode_answer,
+    encode_command,
+    encode_picture,
+)
 from gridwatch.bus.connection import BrokerAddress, LinkState, LinkStatus
 from gridwatch.bus.errors import (
     BadBrokerAddress,
@@ -16,8 +34,9 @@ from gridwatch.bus.onvif_mirror import OnvifMirror
 from gridwatch.bus.outbox import Appended, Outbox, OutboxEntry, OutboxStats
 from gridwatch.bus.positions import PositionFeed
 from gridwatch.bus.publisher import Publisher, PublisherStatus
+from gridwatch.bus.requests import CommandClient, NoAnswer, Reply
 from gridwatch.bus.schema import NodeState
-from gridwatch.bus.subscriber import Delivery, Subscriber
+from gridwatch.bus.subscriber import Delivery, Headers, Subscriber
 from gridwatch.bus.topics import (
     CameraPath,
     CameraStateTopic,
@@ -33,6 +52,7 @@ from gridwatch.bus.topics import (
     subscriptions,
 )
 from gridwatch.bus.wire import (
+    EVENT_CONTENT_TYPE,
     MAX_EVENT_BYTES,
     MAX_EVIDENCE_BYTES,
     KeptClip,
@@ -52,13 +72,15 @@ from gridwatch.bus.wire import (
 )
 
 __all__ = [
-    "MAX_EVENT_BYTES", "MAX_EVIDENCE_BYTES", "Appended", "BadBrokerAddress", "BadTopicLevel", "BrokerAddress",
-    "BusError", "CameraPath", "CameraStateTopic", "Channel", "ClipTopic", "Delivery", "DiscoveredCamera",
-    "EvidenceTopic", "Importance", "IncidentTopic", "KeptClip", "LinkState", "LinkStatus", "MalformedMessage",
-    "MessageRefused", "NodeState", "NodeStateTopic", "NodeStatus", "OnvifMirror", "OnvifTopic", "Outbox",
-    "OutboxEntry", "OutboxError", "OutboxFull", "OutboxStats", "OutgoingMessage", "PositionFeed", "PositionTopic",
-    "Publisher", "PublisherStatus", "ReceivedEvidence", "Subscriber", "Topic", "decode_clip", "decode_evidence",
-    "decode_health", "decode_incident", "decode_node", "decode_position", "discovery", "discovery_topics",
-    "encode_clip", "encode_evidence", "encode_health", "encode_incident", "encode_node", "parse_topic",
-    "subscriptions",
+    "ANSWER_ROOT", "EVENT_CONTENT_TYPE", "MAX_CORRELATION", "MAX_EVENT_BYTES", "MAX_EVIDENCE_BYTES", "AnswerTopic",
+    "Appended", "BadBrokerAddress", "BadTopicLevel", "BrokerAddress", "BusError", "CameraPath", "CameraStateTopic",
+    "Channel", "ClipTopic", "CommandClient", "CommandTopic", "Delivery", "DiscoveredCamera", "EvidenceTopic", "Headers",
+    "Importance", "IncidentTopic", "KeptClip", "LinkState", "LinkStatus", "MalformedMessage", "MessageRefused",
+    "NoAnswer", "NodeState", "NodeStateTopic", "NodeStatus", "OnvifMirror", "OnvifTopic", "Outbox", "OutboxEntry",
+    "OutboxError", "OutboxFull", "OutboxStats", "OutgoingMessage", "PositionFeed", "PositionTopic", "Publisher",
+    "PublisherStatus", "ReceivedEvidence", "Reply", "Subscriber", "Topic", "account_level", "answer_filter",
+    "command_filter", "decode_answer", "decode_clip", "decode_command", "decode_evidence", "decode_health",
+    "decode_incident", "decode_node", "decode_position", "discovery", "discovery_topics", "encode_answer",
+    "encode_clip", "encode_command", "encode_evidence", "encode_health", "encode_incident", "encode_node",
+    "encode_picture", "parse_answer_topic", "parse_command_topic", "parse_topic", "subscriptions",
 ]  # fmt: skip

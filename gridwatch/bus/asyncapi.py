@@ -1,7 +1,9 @@
 """The contract as an AsyncAPI 3 document, from the topics, models and limits that the code itself uses."""
 
-from typing import Final, Union
+from typing import Final
 
+from gridwatch.bus import asyncapi_commands as commands
+from gridwatch.bus.asyncapi_json import Json
 from gridwatch.bus.subscriber import SESSION_SECONDS
 from gridwatch.bus.topics import ROOT, Channel, local_onvif_topic
 from gridwatch.bus.wire import (
@@ -12,9 +14,6 @@ from gridwatch.bus.wire import (
     STATE_CONTENT_TYPE,
 )
 from gridwatch.domain import MISSING_LEVEL, IncidentKind
-
-Json = dict[str, "JsonValue"]
-JsonValue = Union[str, int, bool, list["JsonValue"], Json]  # noqa: UP007  (`|` does not take a forward reference)
 
 _MQTT_BINDING: Final = "0.2.0"
 _SITE: Final = f"{ROOT}/{{district}}/{{substation}}/{{checkpoint}}"
@@ -104,9 +103,12 @@ def render_asyncapi(version: str) -> Json:
         },
         "defaultContentType": STATE_CONTENT_TYPE,
         "servers": {"broker": _server()},
-        "channels": {str(channel): _channel(channel) for channel in Channel},
-        "operations": {_operation_name(channel): _operation(channel) for channel in Channel},
-        "components": {"messages": {str(channel): _MESSAGES[channel] for channel in Channel}},
+        "channels": {name: _channel(name, address) for name, address in _addresses().items()},
+        "operations": {
+            **{_operation_name(channel): _operation(channel) for channel in Channel},
+            **commands.operations(),
+        },
+        "components": {"messages": dict(_messages())},
     }
 
 
@@ -128,14 +130,21 @@ def _server() -> Json:
     }
 
 
-def _channel(channel: Channel) -> Json:
-    address = _ADDRESSES[channel]
-    named: Json = {name: text for name, text in _PARAMETERS.items() if f"{{{name}}}" in address}
+def _addresses() -> dict[str, str]:
+    return {str(channel): _ADDRESSES[channel] for channel in Channel} | commands.ADDRESSES
+
+
+def _messages() -> dict[str, Json]:
+    return {str(channel): message for channel, message in _MESSAGES.items()} | commands.MESSAGES
+
+
+def _channel(name: str, address: str) -> Json:
+    parameters = {**_PARAMETERS, **commands.PARAMETERS}
     return {
         "address": address,
-        "title": _MESSAGES[channel]["title"],
-        "parameters": named,
-        "messages": {str(channel): {"$ref": f"#/components/messages/{channel}"}},
+        "title": _messages()[name]["title"],
+        "parameters": {one: text for one, text in parameters.items() if f"{{{one}}}" in address},
+        "messages": {name: {"$ref": f"#/components/messages/{name}"}},
     }
 
 

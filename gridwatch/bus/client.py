@@ -4,6 +4,8 @@ site = SitePath.parse("harbour/north")
 with IncidentClient(address, name="duty-desk", site=site, memory=Path("duty-desk.db")) as client:
 for incident in client:
 handle(incident)
+
+`CommandClient` asks for things, and waits for the answer.
 """
 
 import sqlite3
@@ -20,10 +22,13 @@ import structlog
 
 from gridwatch.bus.connection import BrokerAddress, LinkStatus
 from gridwatch.bus.errors import BusError, MalformedMessage
+from gridwatch.bus.requests import CommandClient, NoAnswer, Reply
 from gridwatch.bus.subscriber import SESSION_SECONDS, Delivery, Subscriber
 from gridwatch.bus.topics import Channel, subscriptions
 from gridwatch.bus.wire import decode_incident
 from gridwatch.domain import Clock, Incident, SitePath, SystemClock
+
+__all__ = ["ClientStatus", "CommandClient", "IncidentClient", "MemoryUnusable", "NoAnswer", "Reply"]
 
 log = structlog.get_logger(__name__)
 

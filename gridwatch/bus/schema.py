@@ -20,7 +20,7 @@ EVENT_TYPE = "io.gridwatch.incident."
 """CloudEvents type: this and the phase."""
 
 _INT32 = 2**31 - 1
-_SAFE_TEXT = r"^[^\x00-\x1f\x7f]*$"
+SAFE_TEXT = r"^[^\x00-\x1f\x7f]*$"
 """No control characters: the text goes into databases, logs and terminals."""
 _SITE = r"^[a-z0-9][a-z0-9_.-]{0,62}(/[a-z0-9][a-z0-9_.-]{0,62}){0,2}$"
 
@@ -36,7 +36,7 @@ def _as_rfc3339(value: object) -> object:
 
 
 Identifier = Annotated[str, Field(pattern=IDENTIFIER)]
-Name = Annotated[str, Field(min_length=1, max_length=200, pattern=_SAFE_TEXT)]
+Name = Annotated[str, Field(min_length=1, max_length=200, pattern=SAFE_TEXT)]
 Site = Annotated[str, Field(pattern=_SITE)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0, le=_INT32)]
@@ -142,8 +142,7 @@ class IncidentData(WireModel):
     @property
     def source(self) -> str:
         """CloudEvents source of the camera."""
-        levels = self.site.split("/")
-        return "/" + "/".join((*levels, *(MISSING_LEVEL,) * (3 - len(levels)), self.camera))
+        return camera_source(self.site, self.camera)
 
 
 class IncidentEvent(WireModel):
@@ -180,7 +179,7 @@ class CameraStateData(WireModel):
     camera: Identifier
     site: Site
     state: CameraState
-    reason: Annotated[str, Field(max_length=500, pattern=_SAFE_TEXT)]
+    reason: Annotated[str, Field(max_length=500, pattern=SAFE_TEXT)]
     since: Time
     observed_at: Time
     frames: Annotated[int, Field(ge=0, le=2**53)]
@@ -234,6 +233,12 @@ class NodeStateData(WireModel):
     state: NodeState
     started_at: Time
     """When this run of the node started; the same in all its messages."""
+
+
+def camera_source(site: str, camera: str) -> str:
+    """CloudEvents source of a camera of the site written `district[/substation[/checkpoint]]`."""
+    levels = site.split("/")
+    return "/" + "/".join((*levels, *(MISSING_LEVEL,) * (3 - len(levels)), camera))
 
 
 def utc(value: datetime) -> datetime:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from gridwatch import __version__
 from gridwatch.bus.asyncapi import render_asyncapi
+from gridwatch.bus.command_schema import ANSWER_SCHEMA, COMMAND_SCHEMA, AnswerEvent, CommandEvent
 from gridwatch.bus.schema import (
     INCIDENT_SCHEMA,
     CameraStateData,
@@ -24,6 +25,8 @@ _PUBLISHED: dict[str, tuple[str, type[WireModel]]] = {
     "position-1.json": ("urn:gridwatch:schema:position:1", PositionData),
     "onvif-event-1.json": ("urn:gridwatch:schema:onvif-event:1", OnvifEventData),
     "node-state-1.json": ("urn:gridwatch:schema:node-state:1", NodeStateData),
+    "command-1.json": (COMMAND_SCHEMA, CommandEvent),
+    "answer-1.json": (ANSWER_SCHEMA, AnswerEvent),
 }
 
 

@@ -22,8 +22,11 @@ from gridwatch.bus.connection import (
     cut,
     lost_status,
     make_client,
+    publish_properties,
     unreachable_status,
 )
+from gridwatch.bus.errors import BusError
+from gridwatch.bus.message import OutgoingMessage
 from gridwatch.bus.wire import MAX_EVIDENCE_BYTES
 from gridwatch.domain import Clock
 
@@ -56,6 +59,27 @@ class Delivery:
     connection that is gone, do nothing: the message comes again and is then acknowledged. Acknowledgements reach the
     broker in the order of delivery, as MQTT 5 (4.6) wants, so one that is missing holds back those after it.
     """
+    response_topic: str | None = None
+    """Where whoever sent it wants to be answered."""
+    correlation: bytes | None = None
+    """What they want to find in the answer."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Headers:
+    """What MQTT 5 says beside a message. No expiry: a recorder that was away must still see what was asked."""
+
+    response_topic: str | None = None
+    correlation: bytes | None = None
+
+    def as_properties(self, content_type: str) -> Properties:
+        """Of a PUBLISH."""
+        properties = publish_properties(content_type)
+        if self.response_topic is not None:
+            properties.ResponseTopic = self.response_topic
+        if self.correlation is not None:
+            properties.CorrelationData = self.correlation
+        return properties
 
 
 class Subscriber:
@@ -76,7 +100,10 @@ class Subscriber:
         deliver: Callable[[Delivery], None],
         persistent: bool,
         clock: Clock,
+        on_sent: Callable[[int, int], None] | None = None,
     ) -> None:
+        """`on_sent` is told, in the network thread, what `send` gave and the reason code of its acknowledgement."""
+        self._on_sent = on_sent
         self._address = address
         self._client_id = client_id
         self._filters = tuple(filters)
@@ -104,6 +131,7 @@ class Subscriber:
         client.on_disconnect = self._on_disconnect
         client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
+        client.on_publish = self._on_publish
         self._client = client
         self._status = LinkStatus(state=LinkState.CONNECTING)
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
@@ -118,6 +146,16 @@ class Subscriber:
             properties=properties,
         )
         client.loop_start()
+
+    def send(self, message: OutgoingMessage, headers: Headers) -> int:
+        """Publish, now or once connected, until the broker acknowledges it or this is closed; a number for `on_sent`.
+
+        What is sent is kept in memory alone. Raises BusError when it was not started.
+        """
+        if self._client is None:
+            raise BusError(f"{self._client_id} is not started")
+        properties = headers.as_properties(message.content_type)
+        return self._client.publish(message.topic, message.payload, qos=1, properties=properties).mid
 
     @property
     def status(self) -> LinkStatus:
@@ -209,6 +247,8 @@ class Subscriber:
                 retained=message.retain,
                 received_at=self._clock.now(),
                 ack=(lambda: self._ack(client, epoch, mid)) if must_ack else _nothing,
+                response_topic=getattr(message.properties, "ResponseTopic", None),
+                correlation=getattr(message.properties, "CorrelationData", None),
             )
             self._deliver(delivery)
         except Exception as exc:
@@ -216,6 +256,10 @@ class Subscriber:
             self._failed_epoch = epoch
             log.exception("delivery_failed", mid=mid, error=type(exc).__name__)
             cut(client)
+
+    def _on_publish(self, _: mqtt.Client, __: object, mid: int, code: ReasonCode, ___: Properties | None) -> None:
+        if self._on_sent is not None:
+            self._on_sent(mid, code.value)
 
     def _ack(self, client: mqtt.Client, epoch: int, mid: int) -> None:
         with self._lock:

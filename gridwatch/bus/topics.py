@@ -158,12 +158,22 @@ def parse_topic(text: str) -> Topic:
     levels = text.split("/")
     if "/".join(levels[:_LEVELS_OF_ROOT]) != ROOT or len(levels) < _LEVELS_OF_ROOT + 4:
         raise MalformedMessage("topic is not of this contract")
-    *site_levels, camera = levels[_LEVELS_OF_ROOT : _LEVELS_OF_ROOT + 4]
-    site = _site(site_levels)
+    site, camera = read_place(levels[_LEVELS_OF_ROOT : _LEVELS_OF_ROOT + 4])
     tail = levels[_LEVELS_OF_ROOT + 4 :]
     if camera == MISSING_LEVEL:
         return _node_topic(site, tail)
-    return _camera_topic(CameraPath(site=site, camera=_received(camera)), tail)
+    return _camera_topic(CameraPath(site=site, camera=camera), tail)
+
+
+def read_place(levels: list[str]) -> tuple[SitePath, str]:
+    """Site and camera (`-` for none) of the four levels that name them. Raises MalformedMessage."""
+    *site, camera = levels
+    return _site(site), camera if camera == MISSING_LEVEL else _received(camera)
+
+
+def place_levels(camera: CameraPath) -> str:
+    """The four levels that name it. Raises BadTopicLevel."""
+    return _levels(camera.site, camera.camera)
 
 
 def _node_topic(site: SitePath, tail: list[str]) -> NodeStateTopic:
@@ -210,8 +220,12 @@ def subscriptions(site: SitePath | None, *channels: Channel) -> tuple[str, ...]:
 
 
 def _under(site: SitePath, camera: str | None) -> str:
+    return f"{ROOT}/{_levels(site, camera)}"
+
+
+def _levels(site: SitePath, camera: str | None) -> str:
     levels = [level if level == MISSING_LEVEL else _level(level) for level in site.levels]
-    return "/".join((ROOT, *levels, MISSING_LEVEL if camera is None else _level(camera)))
+    return "/".join((*levels, MISSING_LEVEL if camera is None else _level(camera)))
 
 
 def _level(text: str) -> str:

@@ -117,7 +117,7 @@ def encode_incident(incident: Incident) -> OutgoingMessage:
             data=_incident_data(incident),
         )
     except (ValidationError, OverflowError) as exc:
-        raise MessageRefused(f"incident {incident.message_id} breaks the schema: {_first_error(exc)}") from exc
+        raise MessageRefused(f"incident {incident.message_id} breaks the schema: {first_error(exc)}") from exc
     payload = event.model_dump_json().encode()
     if len(payload) > MAX_EVENT_BYTES:
         raise MessageRefused(f"incident {incident.message_id} has {len(payload)} bytes, over {MAX_EVENT_BYTES}")
@@ -134,9 +134,7 @@ def decode_incident(topic: str, payload: bytes, content_type: str | None) -> Inc
     where = parse_topic(topic)
     if not isinstance(where, IncidentTopic):
         raise MalformedMessage("not an incident topic")
-    if (content_type or "").partition(";")[0].strip().lower() != "application/cloudevents+json":
-        raise MalformedMessage("content type is not application/cloudevents+json")
-    data = _read(IncidentEvent, payload).data
+    data = read_event(IncidentEvent, payload, content_type).data
     if data.source != str(where.camera) or data.kind is not where.kind:
         raise MalformedMessage("topic and payload name different cameras or kinds")
     try:
@@ -189,7 +187,7 @@ def encode_clip(clip: KeptClip) -> OutgoingMessage:
             }
         )  # fmt: skip
     except (ValidationError, OverflowError) as exc:
-        raise MessageRefused(f"the clip of incident {clip.incident} breaks the schema: {_first_error(exc)}") from exc
+        raise MessageRefused(f"the clip of incident {clip.incident} breaks the schema: {first_error(exc)}") from exc
     topic = ClipTopic(camera=clip.camera, incident=clip.incident)
     return OutgoingMessage(
         topic=str(topic), payload=data.model_dump_json().encode(), content_type=STATE_CONTENT_TYPE,
@@ -225,7 +223,7 @@ def encode_health(health: CameraHealth) -> OutgoingMessage:
     try:
         data = CameraStateData.model_validate({**fields, "site": str(health.site), "reason": reason})
     except ValidationError as exc:
-        raise MessageRefused(f"state of camera {health.camera} breaks the schema: {_first_error(exc)}") from exc
+        raise MessageRefused(f"state of camera {health.camera} breaks the schema: {first_error(exc)}") from exc
     return _state(str(topic), data)
 
 
@@ -281,6 +279,13 @@ def _state(topic: str, data: WireModel) -> OutgoingMessage:
     return OutgoingMessage(topic=topic, payload=payload, content_type=STATE_CONTENT_TYPE, retain=True)
 
 
+def read_event(model: type[_Model], payload: bytes, content_type: str | None) -> _Model:
+    """A CloudEvent in structured mode as `model`. Raises MalformedMessage."""
+    if (content_type or "").partition(";")[0].strip().lower() != "application/cloudevents+json":
+        raise MalformedMessage("content type is not application/cloudevents+json")
+    return _read(model, payload)
+
+
 def _read(model: type[_Model], payload: bytes) -> _Model:
     if len(payload) > MAX_EVENT_BYTES:
         raise MalformedMessage(f"payload exceeds {MAX_EVENT_BYTES} bytes")
@@ -289,10 +294,10 @@ def _read(model: type[_Model], payload: bytes) -> _Model:
     try:
         return model.model_validate_json(payload)
     except ValidationError as exc:
-        raise MalformedMessage(_first_error(exc)) from exc
+        raise MalformedMessage(first_error(exc)) from exc
 
 
-def _first_error(exc: Exception) -> str:
+def first_error(exc: Exception) -> str:
     """Where and what, without the input: that may be anything, and it ends up in logs."""
     if not isinstance(exc, ValidationError):
         return "a time is outside the calendar"

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field, SecretStr
 
 from gridwatch.config.base import Section
+from gridwatch.config.commands import CommandsConfig
 
 
 class DatabaseConfig(Section):
@@ -53,5 +54,6 @@ class ServicesConfig(Section):
     """Outboxes and evidence; created when missing. Relative to the YAML file."""
     database: DatabaseConfig = DatabaseConfig()
     broker: BrokerConfig = BrokerConfig()
+    commands: CommandsConfig = CommandsConfig()
     api: ApiConfig = ApiConfig()
     outbox_max_bytes: Annotated[int, Field(ge=1_000_000)] = 256_000_000

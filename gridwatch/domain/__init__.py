@@ -1,6 +1,23 @@
 """The words of gridwatch as frozen types. Imports nothing of the project."""
 
 from gridwatch.domain.case import Case, CaseSource, CaseStep, Category, StepClock, StepEntry
+from gridwatch.domain.command import (
+    MAX_LIFETIME,
+    MAX_MUTE,
+    Acknowledge,
+    Acknowledgement,
+    Answer,
+    Command,
+    CommandName,
+    Detail,
+    Mute,
+    MuteRule,
+    Outcome,
+    Reload,
+    Reloaded,
+    TakeSnapshot,
+    Wish,
+)
 from gridwatch.domain.errors import GridwatchError, UsageError
 from gridwatch.domain.frame import Detection, Frame, Image, Track
 from gridwatch.domain.geometry import Box, Point, Position
@@ -37,12 +54,12 @@ from gridwatch.domain.site import MISSING_LEVEL, SiteLevel, SitePath
 from gridwatch.domain.timing import Clock, FakeClock, SystemClock
 
 __all__ = [
-    "CHINESE", "HEALTH_RULE_PREFIX", "MISSING_LEVEL", "ONVIF_TOPICS", "Account", "AuditEntry", "Box", "CameraHealth",
-    "CameraRecord",
-    "CameraState", "Case", "CaseFilter", "CaseSource", "CaseStep", "Category", "Clock", "Detection", "DetectorInfo",
-    "EventRecord", "Evidence", "FakeClock", "FixVerdict", "Frame", "Grid", "GridwatchError", "Image", "Incident",
-    "IncidentBox", "IncidentFilter", "IncidentKind", "IncidentRecord", "OpenIncident",
-    "PageKey", "Person", "Phase", "Point",
-    "Position", "PositionFix", "PositionTrack", "Role", "Severity", "SiteLevel", "SitePath", "SiteRecord", "StepClock",
-    "StepEntry", "SystemClock", "Track", "Unit", "UsageError", "incident_id",
+    "CHINESE", "HEALTH_RULE_PREFIX", "MAX_LIFETIME", "MAX_MUTE", "MISSING_LEVEL", "ONVIF_TOPICS", "Account",
+    "Acknowledge", "Acknowledgement", "Answer", "AuditEntry", "Box", "CameraHealth", "CameraRecord", "CameraState",
+    "Case", "CaseFilter", "CaseSource", "CaseStep", "Category", "Clock", "Command", "CommandName", "Detail",
+    "Detection", "DetectorInfo", "EventRecord", "Evidence", "FakeClock", "FixVerdict", "Frame", "Grid",
+    "GridwatchError", "Image", "Incident", "IncidentBox", "IncidentFilter", "IncidentKind", "IncidentRecord", "Mute",
+    "MuteRule", "OpenIncident", "Outcome", "PageKey", "Person", "Phase", "Point", "Position", "PositionFix",
+    "PositionTrack", "Reload", "Reloaded", "Role", "Severity", "SiteLevel", "SitePath", "SiteRecord", "StepClock",
+    "StepEntry", "SystemClock", "TakeSnapshot", "Track", "Unit", "UsageError", "Wish", "incident_id",
 ]  # fmt: skip

@@ -6,6 +6,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from gridwatch.domain.case import CaseStep
+from gridwatch.domain.command import Acknowledgement
 from gridwatch.domain.geometry import Position
 from gridwatch.domain.health import CameraHealth
 from gridwatch.domain.incident import Incident, IncidentKind, Severity
@@ -63,6 +64,8 @@ class EventRecord:
     incident: Incident
     grid: str | None
     case: UUID | None
+    acknowledgement: Acknowledgement | None = None
+    """Of its incident, where that was asked for; the live stream does not tell of it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,6 +76,8 @@ class IncidentRecord:
     grid: str | None
     """Code of the grid that contains it, None outside every grid."""
     case: UUID | None
+    acknowledgement: Acknowledgement | None = None
+    """None while nobody has acknowledged it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -21,7 +21,7 @@ FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SPAN = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 OURS = re.compile(r"(?:gridwatch|tests|docs|samples|scripts|deploy|bench|\.ci)/[\w./*<>{},-]+")
-TOPIC = re.compile(r"gridwatch/v\d")
+TOPIC = re.compile(r"gridwatch/(command/|answer/)?v\d")
 CAMERA = {"id": "c", "site": "d", "position": [0, 0], "source": {"rtsp": "rtsp://192.0.2.1/"}}
 
 

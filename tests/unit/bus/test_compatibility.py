@@ -11,9 +11,11 @@ from cloudevents.core.bindings.http import HTTPMessage, from_structured
 from cloudevents.core.formats.json import JSONFormat
 
 from gridwatch.bus import (
+    AnswerTopic,
     CameraStateTopic,
     Channel,
     ClipTopic,
+    CommandTopic,
     EvidenceTopic,
     IncidentTopic,
     NodeState,
@@ -22,20 +24,28 @@ from gridwatch.bus import (
     OnvifTopic,
     OutgoingMessage,
     PositionTopic,
+    Topic,
+    decode_answer,
     decode_clip,
+    decode_command,
     decode_evidence,
     decode_health,
     decode_incident,
     decode_node,
     decode_position,
+    encode_answer,
     encode_clip,
+    encode_command,
     encode_health,
     encode_incident,
     encode_node,
+    parse_answer_topic,
+    parse_command_topic,
     parse_topic,
 )
+from gridwatch.bus.command_topics import ANSWER_ROOT, COMMAND_ROOT
 from gridwatch.bus.schemas import render_schemas
-from gridwatch.domain import CameraState, IncidentKind, Phase
+from gridwatch.domain import CameraState, CommandName, IncidentKind, Outcome, Phase
 from tests.unit.bus.frozen import Example, broken, examples, missing, schemas
 
 FROZEN = examples()
@@ -43,12 +53,31 @@ TODAY = {name: json.loads(text) for name, text in render_schemas().items()}
 SCHEMA_OF = {
     IncidentTopic: "incident-1.json", ClipTopic: "clip-1.json", CameraStateTopic: "camera-state-1.json",
     PositionTopic: "position-1.json", NodeStateTopic: "node-state-1.json", OnvifTopic: "onvif-event-1.json",
+    CommandTopic: "command-1.json", AnswerTopic: "answer-1.json",
 }  # fmt: skip
+
+
+def topic_of(example: Example) -> Topic | CommandTopic | AnswerTopic:
+    """Where it was sent."""
+    if example.topic.startswith(f"{COMMAND_ROOT}/"):
+        return parse_command_topic(example.topic)
+    if example.topic.startswith(f"{ANSWER_ROOT}/"):
+        return parse_answer_topic(example.topic)
+    return parse_topic(example.topic)
 
 
 def again(example: Example) -> OutgoingMessage | None:
     """The example read by today's decoder and written by today's encoder; None where this program only reads."""
-    topic = parse_topic(example.topic)
+    topic = topic_of(example)
+    if isinstance(topic, CommandTopic):
+        return encode_command(decode_command(example.topic, example.payload, example.content_type))
+    if isinstance(topic, AnswerTopic):
+        return encode_answer(decode_answer(example.topic, example.payload, example.content_type), topic, b"asked")
+    return told_again(example, topic)
+
+
+def told_again(example: Example, topic: Topic) -> OutgoingMessage | None:
+    """The same, of what tells what happens."""
     match topic:
         case IncidentTopic():
             return encode_incident(decode_incident(example.topic, example.payload, example.content_type))
@@ -68,13 +97,15 @@ def again(example: Example) -> OutgoingMessage | None:
 
 
 def test_there_is_an_example_of_every_message_that_version_1_has() -> None:
-    said = [(parse_topic(one.topic), one.said) for one in FROZEN]
+    said = [(topic_of(one), one.said) for one in FROZEN]
 
     kinds = {(topic.kind, one["data"]["phase"]) for topic, one in said if isinstance(topic, IncidentTopic)}
     assert kinds == {(kind, phase) for kind in IncidentKind for phase in Phase}, "freeze an example of a new kind"
     assert {one["state"] for topic, one in said if isinstance(topic, CameraStateTopic)} == set(CameraState)
     assert {one["state"] for topic, one in said if isinstance(topic, NodeStateTopic)} == set(NodeState)
-    assert len({type(topic) for topic, _ in said}) == len(Channel)
+    assert {topic.name for topic, _ in said if isinstance(topic, CommandTopic)} == set(CommandName)
+    assert {one["data"]["outcome"] for topic, one in said if isinstance(topic, AnswerTopic)} == set(Outcome)
+    assert len({type(topic) for topic, _ in said}) == len(Channel) + 2
 
 
 @pytest.mark.parametrize("example", FROZEN, ids=lambda one: one.name)
@@ -103,7 +134,7 @@ def test_the_mirror_says_of_the_frozen_incidents_what_it_said() -> None:
 
 @pytest.mark.parametrize("example", [one for one in FROZEN if "base64" not in one.said], ids=lambda one: one.name)
 def test_it_is_valid_by_todays_schema_and_what_is_written_today_by_the_frozen_one(example: Example) -> None:
-    name = SCHEMA_OF[type(parse_topic(example.topic))]
+    name = SCHEMA_OF[type(topic_of(example))]
     jsonschema.validate(example.said, TODAY[name], cls=jsonschema.Draft202012Validator)
 
     message = again(example)
