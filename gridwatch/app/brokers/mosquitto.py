@@ -53,7 +53,7 @@ remote_username {username}
 remote_password {password}
 cleansession false
 local_cleansession false
-topic {topics} out 1
+{topics}
 notifications true
 notifications_local_only true
 try_private true
@@ -80,9 +80,14 @@ def render_conf(broker: Broker, folders: Folders, passwords: Mapping[str, str]) 
         return text
     return text + _BRIDGE.format(
         name=broker.name, host=broker.upstream.place.host, port=broker.upstream.place.port, site=broker.site,
-        username=broker.bridge.name, password=passwords[broker.bridge.name], topics=broker.bridged_topics,
+        username=broker.bridge.name, password=passwords[broker.bridge.name], topics=_bridged(broker),
         folder=folders.configuration,
     )  # fmt: skip
+
+
+def _bridged(broker: Broker) -> str:
+    lines = [f"topic {topics} out 1" for topics in broker.bridged_topics]
+    return "\n".join([*lines, *(f"topic {topics} both 1" for topics in broker.exchanged_topics)])
 
 
 def render_acl(accounts: tuple[Account, ...]) -> str:

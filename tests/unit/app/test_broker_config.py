@@ -14,9 +14,10 @@ from rich.console import Console
 from gridwatch.app.brokers.command import ACCOUNTS, run_broker_config, tell
 from gridwatch.app.brokers.mosquitto import render_acl
 from gridwatch.app.brokers.plan import Broker, plan_brokers
+from gridwatch.config.commands import CommandAccount, CommandsConfig
 from gridwatch.config.model import BrokerPlace, CheckpointConfig, Deployment, DistrictConfig, SubstationConfig
 from gridwatch.config.services import BrokerConfig, HomeAssistantConfig, ServicesConfig
-from gridwatch.domain import FakeClock, UsageError
+from gridwatch.domain import FakeClock, Role, UsageError
 
 DATA = PurePosixPath("/var/lib/mosquitto")
 NOW = datetime(2026, 3, 4, tzinfo=UTC)
@@ -74,11 +75,49 @@ def test_nobody_may_do_anything_outside_of_their_site() -> None:
     assert acl_of(north)["ingest@harbour/north"] == [
         "topic write gridwatch/v1/harbour/north/#",
         "topic read gridwatch/v1/harbour/north/+/+/position",
+        "topic read gridwatch/command/v1/harbour/north/#",
+        "topic write gridwatch/answer/v1/harbour/north/#",
     ]
-    assert acl_of(north)["officer@harbour/north/gate"] == ["topic read gridwatch/v1/harbour/north/gate/#"]
-    assert acl_of(top)["bridge@harbour/north"] == ["topic write gridwatch/v1/harbour/north/#"]
-    assert acl_of(top)["recorder@harbour"] == ["topic read gridwatch/v1/harbour/#"]
+    gate = "officer@harbour:north:gate"
+    assert acl_of(north)["officer@harbour/north/gate"] == [
+        "topic read gridwatch/v1/harbour/north/gate/#",
+        f"topic write gridwatch/command/v1/harbour/north/gate/+/+/{gate}",
+        f"topic read gridwatch/answer/v1/harbour/north/gate/+/{gate}/+/#",
+    ]
+    assert acl_of(top)["recorder@harbour"] == [
+        "topic read gridwatch/v1/harbour/#",
+        "topic read gridwatch/command/v1/harbour/#",
+        "topic read gridwatch/answer/v1/harbour/#",
+        "topic write gridwatch/answer/v1/harbour/#",
+    ]
     assert acl_of(top)["ingest@harbour"][0] == "topic write gridwatch/v1/harbour/-/-/#", "not its substations' cameras"
+
+
+def test_a_bridge_passes_on_commands_of_the_accounts_at_its_own_broker_and_of_nobody_else() -> None:
+    lines = acl_of(plan_brokers(deployment())[0])["bridge@harbour/north"]
+
+    commands = "topic write gridwatch/command/v1/harbour/north/+/+/+"
+    assert [line for line in lines if line.startswith("topic write gridwatch/command")] == [
+        f"{commands}/officer@harbour:north", f"{commands}/administrator@harbour:north",
+        f"{commands}/officer@harbour:north:gate",
+    ]  # fmt: skip
+    assert "topic write gridwatch/v1/harbour/north/#" in lines
+    assert "topic read gridwatch/command/v1/harbour/north/#" in lines
+
+
+def test_people_with_names_of_their_own_have_accounts_at_the_brokers_of_their_site() -> None:
+    people = (
+        CommandAccount(name="wang.li", role=Role.OPERATOR, site="harbour"),
+        CommandAccount(name="chen", role=Role.OFFICER, site="harbour/north"),
+    )
+    services = ServicesConfig(commands=CommandsConfig(accounts=people))
+    top, north = plan_brokers(deployment().model_copy(update={"services": services}))
+
+    assert "topic write gridwatch/command/v1/harbour/+/+/+/+/wang.li" in acl_of(top)["wang.li"]
+    assert "wang.li" not in acl_of(north)
+    assert acl_of(north)["chen"] == acl_of(top)["chen"]
+    passed_on = [line for line in acl_of(top)["bridge@harbour/north"] if line.endswith("/chen")]
+    assert passed_on == ["topic write gridwatch/command/v1/harbour/north/+/+/+/chen"]
 
 
 def test_only_the_owner_can_read_what_was_written(tmp_path: Path) -> None:
