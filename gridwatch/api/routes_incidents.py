@@ -62,7 +62,7 @@ async def incident(ctx: Ctx, login: Watcher, incident_id: UUID) -> IncidentDetai
     history = await _history(ctx, login, incident_id)
     latest = IncidentRecordView.of(history[-1])
     return IncidentDetailView(
-        incident=latest.incident, grid=latest.grid, case=latest.case,
+        incident=latest.incident, grid=latest.grid, case=latest.case, acknowledgement=latest.acknowledgement,
         history=[IncidentView.of(event.incident) for event in history],
     )  # fmt: skip
 

@@ -247,20 +247,39 @@ class IncidentView(View):
         )  # fmt: skip
 
 
-class IncidentRecordView(View):
+class AcknowledgementView(View):
+    """Who said first that an incident was seen."""
+
+    model_config = ConfigDict(frozen=True, from_attributes=True)
+
+    at: Utc
+    by: str = Field(description="Their account at the broker.")
+
+
+class _BelongingView(View):
     """An incident's latest message and what it belongs to."""
 
     incident: IncidentView
     grid: str | None = Field(description="Code of the grid that contains it; null outside every grid.")
     case: UUID | None
 
+
+class IncidentRecordView(_BelongingView):
+    """An incident's latest message and what it belongs to."""
+
+    acknowledgement: AcknowledgementView | None = Field(description="Null while nobody has acknowledged it.")
+
     @classmethod
     def of(cls, record: IncidentRecord | EventRecord) -> Self:
         """`record` as JSON."""
-        return cls(incident=IncidentView.of(record.incident), grid=record.grid, case=record.case)
+        seen = record.acknowledgement
+        return cls(
+            incident=IncidentView.of(record.incident), grid=record.grid, case=record.case,
+            acknowledgement=AcknowledgementView.model_validate(seen) if seen else None,
+        )  # fmt: skip
 
 
-class StreamView(IncidentRecordView):
+class StreamView(_BelongingView):
     """`data` of a live-stream message; its `id` is the cursor."""
 
     cursor: int

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from gridwatch import __version__
 from gridwatch.app.children import EXIT_USAGE, die_with_parent
+from gridwatch.app.commands.cli import commands
 from gridwatch.app.embedded_broker import BrokerKind
 from gridwatch.app.logs import configure_logs
 from gridwatch.config import Settings, load_settings
@@ -29,6 +30,7 @@ quarantine = typer.Typer(help="Messages that could not be used, set aside by the
 app.add_typer(accounts, name="account")
 app.add_typer(samples, name="samples")
 app.add_typer(quarantine, name="quarantine")
+app.add_typer(commands, name="command")
 
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 out = Console(highlight=False, soft_wrap=True)

@@ -9,6 +9,7 @@ import structlog
 
 from gridwatch.app.backoff import Backoff
 from gridwatch.app.batches import Batches
+from gridwatch.app.commands.clerk import ClerkDesk
 from gridwatch.app.opening import make_database, open_database, pause
 from gridwatch.app.recorder import Recorder
 from gridwatch.bus import BrokerAddress, Channel, Delivery, LinkState, Subscriber, subscriptions
@@ -84,6 +85,7 @@ class RecordRole:
         self._name = name
         self._queue: asyncio.Queue[Delivery] = asyncio.Queue(QUEUE)
         self._subscriber: Subscriber | None = None
+        self.commands = ClerkDesk(settings, self._database.commands, name, clock)
 
     @property
     def subscribed(self) -> bool:
@@ -100,7 +102,8 @@ class RecordRole:
             subscriber.start()
             log.info("recorder_started", broker=str(self._address))
             try:
-                await self._record_until(stop)
+                async with self.commands.open():
+                    await self._record_until(stop)
             finally:
                 await asyncio.to_thread(subscriber.close, 2.0)
         finally:

@@ -1,5 +1,6 @@
 """PostgreSQL and TimescaleDB: pool, migrations, named SQL. The only importer of psycopg."""
 
+from gridwatch.store.commands import CommandStore, GivenAnswer
 from gridwatch.store.database import Database
 from gridwatch.store.errors import EvidenceAltered, EvidenceRefused, MigrationError, StoreError, StoreUnavailable
 from gridwatch.store.evidence import EvidenceFiles
@@ -9,6 +10,7 @@ from gridwatch.store.quarantine import BadMessage, QuarantinedMessage
 from gridwatch.store.recording import Recording
 
 __all__ = [
-    "BadMessage", "CaseCount", "Database", "EvidenceAltered", "EvidenceFiles", "EvidenceRefused", "GridIndex",
-    "IncidentCount", "MigrationError", "QuarantinedMessage", "Recording", "StoreError", "StoreUnavailable", "Summary",
+    "BadMessage", "CaseCount", "CommandStore", "Database", "EvidenceAltered", "EvidenceFiles", "EvidenceRefused",
+    "GivenAnswer", "GridIndex", "IncidentCount", "MigrationError", "QuarantinedMessage", "Recording", "StoreError",
+    "StoreUnavailable", "Summary",
 ]  # fmt: skip

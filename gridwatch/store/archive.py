@@ -6,7 +6,14 @@ from gridwatch.domain import EventRecord, Evidence, IncidentFilter, IncidentReco
 from gridwatch.store.evidence import EvidenceFiles
 from gridwatch.store.pool import Pool
 from gridwatch.store.queries import queries
-from gridwatch.store.rows import Row, evidence_of, incident_filter_parameters, incident_of, page_parameters
+from gridwatch.store.rows import (
+    Row,
+    acknowledgement_of,
+    evidence_of,
+    incident_filter_parameters,
+    incident_of,
+    page_parameters,
+)
 
 
 class IncidentStore:
@@ -33,6 +40,7 @@ class IncidentStore:
                 incident=incident_of(row).with_evidence(*evidence[row["incident_id"]]),
                 grid=row["grid"],
                 case=row["case_id"],
+                acknowledgement=acknowledgement_of(row),
             )
             for row in rows
         ]
@@ -56,4 +64,7 @@ class IncidentStore:
 
 def event_of(row: Row) -> EventRecord:
     """A message with its cursor."""
-    return EventRecord(cursor=row["cursor"], incident=incident_of(row), grid=row["grid"], case=row["case_id"])
+    return EventRecord(
+        cursor=row["cursor"], incident=incident_of(row), grid=row["grid"], case=row["case_id"],
+        acknowledgement=acknowledgement_of(row),
+    )  # fmt: skip

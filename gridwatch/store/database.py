@@ -10,6 +10,7 @@ from gridwatch.domain import CameraHealth, CameraRecord, Clock, Evidence, Grid, 
 from gridwatch.store.accounts import AccountStore, AuditStore
 from gridwatch.store.archive import IncidentStore
 from gridwatch.store.casebook import CaseStore
+from gridwatch.store.commands import CommandStore
 from gridwatch.store.directory import DirectoryStore
 from gridwatch.store.errors import EvidenceRefused
 from gridwatch.store.events import EventLogStore
@@ -42,6 +43,7 @@ class Database:
         self.accounts = AccountStore(self._pool, clock)
         self.audit = AuditStore(self._pool)
         self.quarantine = QuarantineStore(self._pool, clock)
+        self.commands = CommandStore(self._pool, clock)
         self.figures = Figures(self._pool)
 
     async def migrate(self) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from gridwatch.domain import (
     Account,
+    Acknowledgement,
     AuditEntry,
     Box,
     CameraHealth,
@@ -135,6 +136,13 @@ def incident_of(row: Row) -> Incident:
         if detector is None
         else DetectorInfo(name=detector[0], version=detector[1], weights_sha256=detector[2]),
     )
+
+
+def acknowledgement_of(row: Row) -> Acknowledgement | None:
+    """Who acknowledged the incident of a row; None for nobody, and for a row that does not say."""
+    if row.get("acknowledged_at") is None:
+        return None
+    return Acknowledgement(at=row["acknowledged_at"], by=row["acknowledged_by"])
 
 
 def evidence_of(row: Row) -> Evidence:

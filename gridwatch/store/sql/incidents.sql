@@ -22,7 +22,7 @@ SELECT * FROM evidence WHERE incident_id = ANY (%(ids)s::uuid[]) ORDER BY incide
 SELECT * FROM evidence WHERE incident_id = %(incident)s AND sha256 = %(sha256)s
 
 -- name: history
-SELECT m.*, c.case_id
+SELECT m.*, c.case_id, i.acknowledged_at, i.acknowledged_by
 FROM incident i
 JOIN incident_message m ON m.incident_id = i.incident_id AND m.occurred_at = i.occurred_at
 LEFT JOIN case_incident c ON c.incident_id = i.incident_id

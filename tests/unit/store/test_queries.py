@@ -18,5 +18,8 @@ def test_a_name_twice_or_without_a_body_is_an_error(text: str) -> None:
 
 
 def test_every_packaged_file_parses() -> None:
-    names = ("accounts", "cases", "directory", "figures", "incidents", "migrate", "quarantine", "recording", "session")
+    names = (
+        "accounts", "cases", "commands", "directory", "figures", "incidents", "migrate", "quarantine", "recording",
+        "session",
+    )  # fmt: skip
     assert all(queries(name) for name in names)

@@ -1,0 +1,1 @@
+"""Commands over the broker: who may ask, what was asked already, and carrying it out."""
