@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from gridwatch.api.context import Context, Ctx
 from gridwatch.api.errors import BadRequest, CrossSite, Forbidden, NotFound, NotLoggedIn
 from gridwatch.api.login import token_hash
-from gridwatch.api.roles import AUDIT_READERS, CASE_READERS, EVIDENCE_VIEWERS, WATCHERS
+from gridwatch.api.roles import AUDIT_READERS, CASE_READERS, EVIDENCE_VIEWERS, HOLD_KEEPERS, HOLD_READERS, WATCHERS
 from gridwatch.api.text import Line
 from gridwatch.domain import Account, Role, SitePath
 
@@ -110,6 +110,8 @@ Watcher = Annotated[Login, Depends(_only(WATCHERS, "see incidents"))]
 CaseReader = Annotated[Login, Depends(_only(CASE_READERS, "see cases"))]
 EvidenceViewer = Annotated[Login, Depends(_only(EVIDENCE_VIEWERS, "see evidence"))]
 AuditReader = Annotated[Login, Depends(_only(AUDIT_READERS, "read the audit"))]
+HoldReader = Annotated[Login, Depends(_only(HOLD_READERS, "see legal holds"))]
+HoldKeeper = Annotated[Login, Depends(_only(HOLD_KEEPERS, "place and release legal holds"))]
 
 SiteField = Annotated[
     Line | None,

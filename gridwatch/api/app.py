@@ -16,6 +16,7 @@ from gridwatch import __version__
 from gridwatch.api import (
     errors,
     routes_cases,
+    routes_holds,
     routes_incidents,
     routes_operations,
     routes_session,
@@ -45,11 +46,12 @@ TAGS = [
     {"name": "incidents", "description": "What happened, and its evidence."},
     {"name": "cases", "description": "Work in a grid, followed until it is evaluated."},
     {"name": "live stream", "description": "Incidents as they are committed."},
+    {"name": "holds", "description": "What must not be deleted, why, for whom and until when."},
     {"name": "operations", "description": "Audit, health and metrics."},
 ]
 ROUTERS = (
     routes_session.router, routes_tree.router, routes_incidents.router, routes_cases.router, routes_stream.router,
-    routes_operations.router,
+    routes_holds.router, routes_operations.router,
 )  # fmt: skip
 
 

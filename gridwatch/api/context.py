@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from gridwatch.api.login import LoginLimiter, Passwords
 from gridwatch.api.metrics import ApiMetrics
-from gridwatch.api.ports import Accounts, AuditLog, CaseBook, Directory, EventLog, IncidentArchive
+from gridwatch.api.ports import Accounts, AuditLog, CaseBook, Directory, EventLog, Holds, IncidentArchive
 from gridwatch.api.streams import Streams
 from gridwatch.domain import Category, Clock
 
@@ -28,6 +28,7 @@ class ApiServices:
     cases: CaseBook
     accounts: Accounts
     audit: AuditLog
+    holds: Holds
     checks: Mapping[str, HealthCheck] = field(default_factory=dict)
     """Further parts `/healthz` reports, by name; the database is always there."""
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)

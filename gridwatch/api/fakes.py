@@ -16,6 +16,7 @@ from gridwatch.domain import (
     EventRecord,
     Evidence,
     Grid,
+    Hold,
     Incident,
     IncidentFilter,
     IncidentRecord,
@@ -37,6 +38,7 @@ class MemoryStore:
         self.case_records: dict[UUID, Case] = {}
         self.account_records: dict[str, Account] = {}
         self.audit_entries: list[AuditEntry] = []
+        self.hold_records: dict[UUID, Hold] = {}
         self._events: list[EventRecord] = []
         self._evidence: dict[tuple[UUID, str], bytes] = {}
         self._sessions: dict[str, tuple[str, datetime]] = {}
@@ -219,6 +221,48 @@ class MemoryStore:
         """See ports.AuditLog."""
         self._check()
         return [entry for entry in reversed(self.audit_entries) if entry.at >= since][:limit]
+
+    # Holds
+
+    async def place(self, hold: Hold) -> bool:
+        """See ports.Holds."""
+        self._check()
+        known = {event.incident.id for event in self._events} | set(self.case_records)
+        if hold.incident not in known and hold.case not in known:
+            return False
+        self.hold_records[hold.id] = hold
+        self._note(hold.placed_at, hold.placed_by, "hold.place", hold)
+        return True
+
+    async def release(self, hold: UUID, by: str, reason: str) -> Hold | None:
+        """See ports.Holds. The fake has no clock: it is released when it was placed."""
+        self._check()
+        found = self.hold_records.get(hold)
+        if found is None or found.released_at is not None:
+            return None
+        released = replace(found, released_at=found.placed_at, released_by=by, release_reason=reason)
+        self.hold_records[hold] = released
+        self._note(found.placed_at, by, "hold.release", released)
+        return released
+
+    async def hold(self, hold: UUID) -> Hold | None:
+        """See ports.Holds."""
+        self._check()
+        return self.hold_records.get(hold)
+
+    async def holds(self, scope: SitePath, active_at: datetime | None, limit: int) -> list[Hold]:
+        """See ports.Holds."""
+        self._check()
+        found = [
+            one
+            for one in reversed(self.hold_records.values())
+            if scope.contains(one.site) and (active_at is None or one.holds_at(active_at))
+        ]
+        return found[:limit]
+
+    def _note(self, at: datetime, account: str, action: str, hold: Hold) -> None:
+        entry = AuditEntry(at=at, account=account, action=action, subject=hold.subject, reason=hold.reason)
+        self.audit_entries.append(entry)
 
 
 def _matches(incident: Incident, where: IncidentFilter) -> bool:

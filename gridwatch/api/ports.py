@@ -14,6 +14,7 @@ from gridwatch.domain import (
     EventRecord,
     Evidence,
     Grid,
+    Hold,
     IncidentFilter,
     IncidentRecord,
     PageKey,
@@ -104,3 +105,19 @@ class AuditLog(Protocol):
 
     async def entries(self, since: datetime, limit: int) -> list[AuditEntry]:
         """Newest first."""
+
+
+class Holds(Protocol):
+    """Legal holds. Placing and releasing are written into the audit by whoever keeps them, in one go."""
+
+    async def place(self, hold: Hold) -> bool:
+        """From the return on nothing of it is deleted. False when there is no such incident or case (any more)."""
+
+    async def release(self, hold: UUID, by: str, reason: str) -> Hold | None:
+        """Lift it before its end, and return it so; None when it holds nothing (any more)."""
+
+    async def hold(self, hold: UUID) -> Hold | None:
+        """One, ended or not."""
+
+    async def holds(self, scope: SitePath, active_at: datetime | None, limit: int) -> list[Hold]:
+        """Those at `scope` and below, the latest placed first; with `active_at`, only those that hold at that time."""

@@ -8,6 +8,8 @@ WATCHERS = EVERYBODY - {Role.AUDITOR}
 CASE_READERS = WATCHERS - {Role.INTEGRATOR}
 EVIDENCE_VIEWERS = CASE_READERS
 AUDIT_READERS = frozenset({Role.AUDITOR, Role.ADMINISTRATOR})
+HOLD_READERS = AUDIT_READERS
+HOLD_KEEPERS = frozenset({Role.ADMINISTRATOR})
 _STEPS: dict[Role, frozenset[CaseStep]] = {
     # The centre also writes down what a unit reports by phone, so it may take every step.
     Role.OPERATOR: frozenset(CaseStep) - {CaseStep.DISCOVER},

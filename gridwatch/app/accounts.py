@@ -49,3 +49,10 @@ def given_reason(text: str) -> str:
     if len(reason) < 3:
         raise UsageError("give a reason of three letters or more; it is kept in the audit with the account's name")
     return reason
+
+
+def permitted(account: Account, roles: frozenset[Role], what: str) -> Account:
+    """The account. Raises UsageError when its role may not do `what`."""
+    if account.role not in roles:
+        raise UsageError(f"the role {account.role} may not {what}; ask one of: {', '.join(sorted(roles))}")
+    return account

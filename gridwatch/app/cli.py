@@ -11,10 +11,12 @@ import typer
 from rich.console import Console
 
 from gridwatch import __version__
+from gridwatch.app import keeping_cli
 from gridwatch.app.children import EXIT_USAGE, die_with_parent
 from gridwatch.app.commands.cli import commands
 from gridwatch.app.embedded_broker import BrokerKind
 from gridwatch.app.logs import configure_logs
+from gridwatch.app.options import DEFAULT_CONFIG, AccountName, ConfigPath, Reason, ask_password
 from gridwatch.config import Settings, load_settings
 from gridwatch.domain import GridwatchError, Role, SystemClock, UsageError
 
@@ -31,18 +33,12 @@ app.add_typer(accounts, name="account")
 app.add_typer(samples, name="samples")
 app.add_typer(quarantine, name="quarantine")
 app.add_typer(commands, name="command")
+app.add_typer(keeping_cli.holds, name="hold")
+app.add_typer(keeping_cli.retention, name="retention")
 
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 out = Console(highlight=False, soft_wrap=True)
 
-ConfigPath = Annotated[
-    Path, typer.Option("--config", "-c", help="The deployment's YAML.", envvar="GRIDWATCH_CONFIG", show_default=True)
-]
-DEFAULT_CONFIG = Path("gridwatch.yaml")
-DecidingAccount = Annotated[
-    str, typer.Option("--account", help="Who decides. The password is asked for, or read from a pipe.")
-]
-Reason = Annotated[str, typer.Option(help="Why; kept in the audit.")]
 Jobs = Annotated[int | None, typer.Option(min=1, max=256, help="Processes at once. Default: one a core.")]
 
 
@@ -346,7 +342,9 @@ def clip(
     """Hand out the clips of an incident, on the worker that keeps them. They show people as they are."""
     from gridwatch.app.clip_command import ClipRequest, release_clips
 
-    request = ClipRequest(incident=incident, account=account, password=_password(), reason=reason, out=out_folder)
+    request = ClipRequest(
+        incident=incident, account=account, password=ask_password(), reason=reason, out=out_folder
+    )  # fmt: skip
     for path in asyncio.run(release_clips(load_settings(config), request, SystemClock())):
         out.print(str(path))
 
@@ -383,7 +381,7 @@ def show_quarantined(number: int, config: ConfigPath = DEFAULT_CONFIG) -> None:
 
 @quarantine.command("replay")
 def replay_quarantined(
-    account: DecidingAccount,
+    account: AccountName,
     reason: Reason,
     numbers: Annotated[list[int] | None, typer.Argument(help="Default: all, oldest first.")] = None,
     config: ConfigPath = DEFAULT_CONFIG,
@@ -391,7 +389,7 @@ def replay_quarantined(
     """Read them again with this version and record what can be read. Exits 1 when one is still wrong; it stays."""
     from gridwatch.app.quarantine_command import Decision, replay
 
-    decision = Decision(numbers=numbers or (), account=account, password=_password(), reason=reason)
+    decision = Decision(numbers=numbers or (), account=account, password=ask_password(), reason=reason)
     done = asyncio.run(replay(load_settings(config), decision, SystemClock()))
     for one in done:
         out.print(
@@ -403,22 +401,16 @@ def replay_quarantined(
 @quarantine.command("discard")
 def discard_quarantined(
     numbers: Annotated[list[int], typer.Argument(help="As `list` shows them.")],
-    account: DecidingAccount,
+    account: AccountName,
     reason: Reason,
     config: ConfigPath = DEFAULT_CONFIG,
 ) -> None:
     """Throw messages away."""
     from gridwatch.app.quarantine_command import Decision, discard
 
-    decision = Decision(numbers=numbers, account=account, password=_password(), reason=reason)
+    decision = Decision(numbers=numbers, account=account, password=ask_password(), reason=reason)
     for number in asyncio.run(discard(load_settings(config), decision, SystemClock())):
         out.print(f"{number}: discarded")
-
-
-def _password() -> str:
-    if sys.stdin.isatty():
-        return str(typer.prompt("Password", hide_input=True))
-    return sys.stdin.readline().rstrip("\n")
 
 
 def _checked(config: Path) -> Settings:

@@ -2,7 +2,8 @@
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import structlog
@@ -22,6 +23,18 @@ def make_database(settings: Settings, clock: Clock) -> Database:
         dsn=services.database.dsn.get_secret_value(), pool_size=services.database.pool_size, clock=clock,
         evidence_dir=services.data_dir / "evidence",
     )  # fmt: skip
+
+
+@asynccontextmanager
+async def opened_database(settings: Settings, clock: Clock) -> AsyncIterator[Database]:
+    """The deployment's database for a command: open inside. Raises StoreUnavailable when it is away."""
+    database = make_database(settings, clock)
+    await database.migrate()
+    await database.open()
+    try:
+        yield database
+    finally:
+        await database.close()
 
 
 async def open_database(database: Database, data_dir: Path, clock: Clock, stop: asyncio.Event) -> bool:

@@ -12,6 +12,7 @@ from gridwatch.app.batches import Batches
 from gridwatch.app.commands.clerk import ClerkDesk
 from gridwatch.app.opening import make_database, open_database, pause
 from gridwatch.app.recorder import Recorder
+from gridwatch.app.retention import RetentionJob
 from gridwatch.bus import BrokerAddress, Channel, Delivery, LinkState, Subscriber, subscriptions
 from gridwatch.cases import CaseLinker
 from gridwatch.config import Settings
@@ -81,6 +82,9 @@ class RecordRole:
         self._database = make_database(settings, clock)
         categories = [one.to_domain() for one in settings.deployment.cases.categories]
         self.recorder = Recorder(self._database, CaseLinker(categories, self._database, clock))
+        deployment = settings.deployment
+        policies = deployment.retention.policies(deployment.district.id)
+        self._retention = RetentionJob(self._database.retention, policies, clock)
         self._address = BrokerAddress.from_config(services.broker)
         self._name = name
         self._queue: asyncio.Queue[Delivery] = asyncio.Queue(QUEUE)
@@ -101,11 +105,14 @@ class RecordRole:
             self._subscriber = subscriber = self._make_subscriber(asyncio.get_running_loop())
             subscriber.start()
             log.info("recorder_started", broker=str(self._address))
+            retention = asyncio.create_task(self._retention.run(stop), name="record-retention")
             try:
                 async with self.commands.open():
                     await self._record_until(stop)
             finally:
+                stop.set()
                 await asyncio.to_thread(subscriber.close, 2.0)
+                await retention
         finally:
             await self._database.close()
             log.info("recorder_stopped", **asdict(self.recorder.counts))

@@ -35,7 +35,7 @@ class ServeRole:
         database = self._database
         services = ApiServices(
             directory=database.directory, archive=database.archive, log=database.events, cases=database.cases,
-            accounts=database.accounts, audit=database.audit,
+            accounts=database.accounts, audit=database.audit, holds=database.holds,
         )  # fmt: skip
         settings = ApiSettings(
             categories={one.id: one.to_domain() for one in deployment.cases.categories}, session=api.session

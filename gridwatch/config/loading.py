@@ -15,6 +15,7 @@ from gridwatch.config.document import Document, plain_message, read_document, va
 from gridwatch.config.grids import read_grids
 from gridwatch.config.model import CameraConfig, CameraSource, Deployment
 from gridwatch.config.problems import ConfigError, Location, Problem, nearest
+from gridwatch.config.retention import BELOW_FLOOR, days
 from gridwatch.config.rules import LineCrossingRule
 from gridwatch.domain import Grid, Position, SitePath, SiteRecord
 
@@ -196,6 +197,21 @@ def _cross_check(document: Document, deployment: Deployment) -> Iterator[Problem
         yield from _check_files(document, (*here, "source"), camera.source)
         yield from _check_rules(document, here, camera)
     yield from _check_detectors(document, deployment)
+    yield from _check_retention(document, deployment, known_sites)
+
+
+def _check_retention(document: Document, deployment: Deployment, known_sites: set[str]) -> Iterator[Problem]:
+    """Rules name sites of the tree, and none has a ceiling below its floor, given or inherited."""
+    retention = deployment.retention
+    for index, rule in enumerate(retention.rules):
+        here: Location = ("retention", "rules", index)
+        floor, ceiling = retention.limits(rule)
+        if ceiling < floor:
+            place = (*here, "floor" if rule.ceiling is None else "ceiling")
+            yield document.problem(place, BELOW_FLOOR.format(ceiling=days(ceiling), floor=days(floor)))
+        if rule.site is not None and rule.site not in known_sites:
+            message = f"no site {rule.site!r} in the tree{nearest(rule.site, known_sites)}"
+            yield document.problem((*here, "site"), message)
 
 
 def _check_detectors(document: Document, deployment: Deployment) -> Iterator[Problem]:

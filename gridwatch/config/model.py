@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from gridwatch.config.base import Identifier, LonLat, PicturePoint, Section, ZonePolygon, require_unique
 from gridwatch.config.clips import ClipMode, ClipsConfig
 from gridwatch.config.detectors import DEFAULT_DETECTOR, DetectorConfig, DetectorModel
+from gridwatch.config.retention import RetentionConfig
 from gridwatch.config.rules import RuleConfig
 from gridwatch.config.schedule import TimeZoneName
 from gridwatch.config.services import ServicesConfig
@@ -333,6 +334,7 @@ class Deployment(Section):
     health: HealthConfig = HealthConfig()
     clips: ClipsConfig = ClipsConfig()
     cases: CasesConfig = CasesConfig()
+    retention: RetentionConfig = RetentionConfig()
     services: ServicesConfig = ServicesConfig()
 
     def health_of(self, camera: CameraConfig) -> HealthConfig:

@@ -50,6 +50,7 @@ from gridwatch.domain.records import (
     Role,
     SiteRecord,
 )
+from gridwatch.domain.retention import Hold, RetentionPolicy
 from gridwatch.domain.site import MISSING_LEVEL, SiteLevel, SitePath
 from gridwatch.domain.timing import Clock, FakeClock, SystemClock
 
@@ -58,8 +59,9 @@ __all__ = [
     "Acknowledge", "Acknowledgement", "Answer", "AuditEntry", "Box", "CameraHealth", "CameraRecord", "CameraState",
     "Case", "CaseFilter", "CaseSource", "CaseStep", "Category", "Clock", "Command", "CommandName", "Detail",
     "Detection", "DetectorInfo", "EventRecord", "Evidence", "FakeClock", "FixVerdict", "Frame", "Grid",
-    "GridwatchError", "Image", "Incident", "IncidentBox", "IncidentFilter", "IncidentKind", "IncidentRecord", "Mute",
-    "MuteRule", "OpenIncident", "Outcome", "PageKey", "Person", "Phase", "Point", "Position", "PositionFix",
-    "PositionTrack", "Reload", "Reloaded", "Role", "Severity", "SiteLevel", "SitePath", "SiteRecord", "StepClock",
-    "StepEntry", "SystemClock", "TakeSnapshot", "Track", "Unit", "UsageError", "Wish", "incident_id",
+    "GridwatchError", "Hold", "Image", "Incident", "IncidentBox", "IncidentFilter", "IncidentKind",
+    "IncidentRecord", "Mute", "MuteRule", "OpenIncident", "Outcome", "PageKey", "Person", "Phase", "Point",
+    "Position", "PositionFix", "PositionTrack", "Reload", "Reloaded", "RetentionPolicy", "Role", "Severity",
+    "SiteLevel", "SitePath", "SiteRecord", "StepClock", "StepEntry", "SystemClock", "TakeSnapshot", "Track", "Unit",
+    "UsageError", "Wish", "incident_id",
 ]  # fmt: skip

@@ -2,15 +2,23 @@
 
 from gridwatch.store.commands import CommandStore, GivenAnswer
 from gridwatch.store.database import Database
-from gridwatch.store.errors import EvidenceAltered, EvidenceRefused, MigrationError, StoreError, StoreUnavailable
+from gridwatch.store.errors import (
+    EvidenceAltered,
+    EvidenceRefused,
+    MigrationError,
+    RetentionRefused,
+    StoreError,
+    StoreUnavailable,
+)
 from gridwatch.store.evidence import EvidenceFiles
 from gridwatch.store.figures import CaseCount, IncidentCount, Summary
 from gridwatch.store.gridindex import GridIndex
 from gridwatch.store.quarantine import BadMessage, QuarantinedMessage
 from gridwatch.store.recording import Recording
+from gridwatch.store.retention import Outlook, Removal
 
 __all__ = [
     "BadMessage", "CaseCount", "CommandStore", "Database", "EvidenceAltered", "EvidenceFiles", "EvidenceRefused",
-    "GivenAnswer", "GridIndex", "IncidentCount", "MigrationError", "QuarantinedMessage", "Recording", "StoreError",
-    "StoreUnavailable", "Summary",
+    "GivenAnswer", "GridIndex", "IncidentCount", "MigrationError", "Outlook", "QuarantinedMessage", "Recording",
+    "Removal", "RetentionRefused", "StoreError", "StoreUnavailable", "Summary",
 ]  # fmt: skip

@@ -16,11 +16,13 @@ from gridwatch.store.errors import EvidenceRefused
 from gridwatch.store.events import EventLogStore
 from gridwatch.store.evidence import EvidenceFiles
 from gridwatch.store.figures import Figures
+from gridwatch.store.holds import HoldStore
 from gridwatch.store.migrate import migrate
 from gridwatch.store.pool import Pool
 from gridwatch.store.quarantine import BadMessage, QuarantineStore
 from gridwatch.store.queries import queries
 from gridwatch.store.recording import Recording
+from gridwatch.store.retention import RetentionStore
 from gridwatch.store.rows import evidence_object, health_row
 
 
@@ -35,6 +37,7 @@ class Database:
         self._clock = clock
         self._pool = Pool(dsn, pool_size)
         self._sql = queries("recording")
+        self._retention = queries("retention")
         self.files = EvidenceFiles(evidence_dir)
         self.directory = DirectoryStore(self._pool)
         self.archive = IncidentStore(self._pool, self.files)
@@ -45,6 +48,8 @@ class Database:
         self.quarantine = QuarantineStore(self._pool, clock)
         self.commands = CommandStore(self._pool, clock)
         self.figures = Figures(self._pool)
+        self.holds = HoldStore(self._pool, clock)
+        self.retention = RetentionStore(self._pool, self.files, clock)
 
     async def migrate(self) -> list[str]:
         """Bring the schema up to date; the names of the migrations applied now. Needs no `open`."""
@@ -92,11 +97,16 @@ class Database:
         False when they do not have that hash: they are then quarantined instead.
         """
         try:
-            await self.files.put(sha256, data)
+            await self.files.check(sha256, data)
         except EvidenceRefused as error:
             bad = BadMessage(topic=f"evidence/{incident}", content_type=None, payload=data, reason=str(error))
             await self.quarantine.add([bad])
             return False
+        # Before the bytes, so that no file is there that nobody knows of; and after them, so that one that is gone is
+        # told from one that never came.
+        await self._pool.execute(self._retention["file_arrives"], {"sha256": sha256, "now": self._clock.now()})
+        await self.files.put(sha256, data)
+        await self._pool.execute(self._retention["file_stored"], {"sha256": sha256, "now": self._clock.now()})
         return True
 
     async def store_clip(self, incident: UUID, about: Evidence) -> None:

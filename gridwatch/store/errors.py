@@ -21,3 +21,7 @@ class EvidenceRefused(StoreError):  # noqa: N818
 
 class EvidenceAltered(StoreError):  # noqa: N818
     """A stored file no longer has its hash: never served as genuine."""
+
+
+class RetentionRefused(StoreError):  # noqa: N818
+    """Somebody wants to delete what is younger than its floor; nothing was deleted."""

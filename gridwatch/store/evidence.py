@@ -28,22 +28,30 @@ class EvidenceFiles:
 
         Raises EvidenceRefused when `data` does not have that hash, StoreUnavailable when the disk refuses.
         """
+        await self.check(sha256, data)
+        await asyncio.to_thread(self._write, sha256, data)
+
+    async def check(self, sha256: str, data: bytes) -> None:
+        """Raises EvidenceRefused when `data` does not have that hash."""
         if not _HASH.match(sha256):
             raise EvidenceRefused(f"{sha256[:80]!r} is not a SHA-256 in lower-case hex")
-        await asyncio.to_thread(self._write, sha256, data)
+        found = await asyncio.to_thread(lambda: hashlib.sha256(data).hexdigest())
+        if found != sha256:
+            raise EvidenceRefused(f"evidence announced as {sha256} has the hash {found}")
 
     async def get(self, sha256: str) -> bytes | None:
         """The bytes, None when not there. Raises EvidenceAltered when they no longer have the hash."""
         return await asyncio.to_thread(self._read, sha256) if _HASH.match(sha256) else None
+
+    async def delete(self, sha256: str) -> None:
+        """Remove the file; not there is fine. Raises StoreUnavailable when the disk refuses."""
+        await asyncio.to_thread(self._remove, sha256)
 
     def path(self, sha256: str) -> Path:
         """Where the file of that hash is or would be."""
         return self._directory / sha256[:2] / sha256
 
     def _write(self, sha256: str, data: bytes) -> None:
-        found = hashlib.sha256(data).hexdigest()
-        if found != sha256:
-            raise EvidenceRefused(f"evidence announced as {sha256} has the hash {found}")
         path = self.path(sha256)
         try:
             # One that was damaged on the disk is replaced by the genuine bytes.
@@ -66,6 +74,13 @@ class EvidenceFiles:
         if found != sha256:
             raise EvidenceAltered(f"evidence {path} now has the hash {found}: it was changed after it was stored")
         return data
+
+    def _remove(self, sha256: str) -> None:
+        path = self.path(sha256)
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreUnavailable(f"cannot delete evidence {path}: {error}") from error
 
 
 def _write_durably(path: Path, data: bytes) -> None:

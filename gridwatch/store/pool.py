@@ -98,6 +98,16 @@ class Pool:
         async with self.connection(what) as connection, connection.transaction():
             yield connection
 
+    @asynccontextmanager
+    async def single(self, what: str) -> AsyncIterator[Connection]:
+        """A connection of its own beside the pool, for what lasts: it takes none from those who record and read."""
+        with translated(what):
+            async with await psycopg.AsyncConnection.connect(
+                self._dsn, autocommit=True, row_factory=dict_row, connect_timeout=5, application_name="gridwatch-job"
+            ) as connection:
+                await configure(connection)
+                yield connection
+
     async def rows(self, query: bytes, parameters: Parameters | None = None) -> list[DictRow]:
         """Every row of one statement."""
         async with self.connection("a query failed") as connection:

@@ -36,7 +36,7 @@ async def furnished(database: Database) -> Database:
 def server_over(database: Database) -> ApiServer:
     services = ApiServices(
         directory=database.directory, archive=database.archive, log=database.events, cases=database.cases,
-        accounts=database.accounts, audit=database.audit,
+        accounts=database.accounts, audit=database.audit, holds=database.holds,
     )  # fmt: skip
     settings = ApiSettings(categories={CATEGORY.id: CATEGORY})
     return ApiServer(create_app(services, settings, SystemClock(), Passwords(CHEAP)))

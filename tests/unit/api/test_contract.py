@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -14,6 +15,10 @@ from referencing.jsonschema import DRAFT202012
 from gridwatch.api import create_app
 from tests.fixtures.api import ApiWorld, log_in, make_case, make_evidence, make_incident
 
+BODIES = {
+    "/v1/holds": {"incident": str(UUID(int=1)), "reason": "a complaint", "person": "Li", "until": "2030-01-01T00:00Z"},
+    "/v1/holds/{hold_id}/release": {"reason": "settled"},
+}
 PUBLIC = {("/v1/session", "post"), ("/healthz", "get")}
 
 
@@ -87,22 +92,26 @@ async def test_answers_are_what_the_document_says(
         }
         Draft202012Validator(schema, registry=registry).validate(answer.json())
         checked += 1
-    assert checked == 11
+    assert checked == 12
 
 
 async def test_every_endpoint_says_503_when_the_database_is_away(
     world: ApiWorld, client: httpx.AsyncClient, document: dict[str, Any]
 ) -> None:
-    login = await log_in(client, "operator")
+    login = await log_in(client, "administrator")
     world.store.available = False
-    ids = {"incident_id": make_incident().id, "case_id": make_case().id, "sha256": "a" * 64}
+    ids = {"incident_id": make_incident().id, "case_id": make_case().id, "hold_id": UUID(int=1), "sha256": "a" * 64}
     for path, method, _ in operations(document):
         if path in {"/healthz", "/metrics"}:
             continue
-        body = {"name": "a", "password": "b", "to": "dispatch", "note": "n"} if method == "post" else None
+        body = BODIES.get(path, {"name": "a", "password": "b", "to": "dispatch", "note": "n"})
         url = path.format(**ids)
         answer = await client.request(
-            method, url, headers=login, json=body, params={"reason": "look"} if "ev" in url else {}
+            method,
+            url,
+            headers=login,
+            json=body if method == "post" else None,
+            params={"reason": "look"} if "ev" in url else {},
         )
         assert answer.status_code == 503, (path, answer.text)
         assert answer.headers["retry-after"] == "5"
