@@ -63,13 +63,15 @@ class IngestRole:
         services.data_dir.mkdir(parents=True, exist_ok=True)
         lock = hold_lock(services.data_dir / f"{self._node}.lock", f"another ingest runs as {self._node!r}")
         self._stack.push("lock", lambda _: lock.close(), timeout=1.0)
-        outbox = Outbox(services.data_dir / f"{self._node}.outbox", services.outbox_max_bytes, self._clock)
+        limits = services.outbox
+        outbox = Outbox(services.data_dir / f"{self._node}.outbox", limits.max_bytes, self._clock, limits.max_age)
         outbox.open()
         self._stack.push("outbox", lambda _: outbox.close(), timeout=1.0)
         district = SitePath(district=self._deployment.district.id)
         publisher = Publisher(
-            outbox, address, client_id=f"gridwatch-{self._node}", node=self._node, site=district, clock=self._clock
-        )
+            outbox, address, client_id=f"gridwatch-{self._node}", node=self._node, site=district, clock=self._clock,
+            drain_rate=limits.drain_rate,
+        )  # fmt: skip
         publisher.start()
         self._stack.push("publisher", publisher.close, timeout=3.0)
         return publisher, outbox

@@ -7,7 +7,8 @@ from enum import StrEnum
 class Importance(StrEnum):
     """What an outbox that runs full gives up first, most important first."""
 
-    INCIDENT = "incident"  # raised or cleared: kept until nothing fits
+    ALARM = "alarm"  # that the outbox itself is in trouble: the last to be refused
+    INCIDENT = "incident"  # raised or cleared: refused when all but the reserve for alarms is full
     EVIDENCE = "evidence"  # pictures: refused from nine tenths full
     UPDATE = "update"  # `updated` messages: refused from eight tenths full
 

@@ -48,6 +48,15 @@ def touch(db: sqlite3.Connection, camera: str, at: datetime) -> None:
     db.execute("UPDATE open_incident SET seen_at = ? WHERE camera = ?", (at.timestamp(), camera))
 
 
+def salvage(db: sqlite3.Connection, values: Sequence[object]) -> bool:
+    """Store a row that was found in a damaged file, unless it is of another table. Whether it was one of this."""
+    kinds = (str, str, str, bytes, str, int | float)
+    if len(values) != len(kinds) or not all(isinstance(one, kind) for one, kind in zip(values, kinds, strict=True)):
+        return False
+    db.execute("INSERT OR IGNORE INTO open_incident VALUES (?, ?, ?, ?, ?, ?)", values)
+    return True
+
+
 def load(db: sqlite3.Connection) -> tuple[OpenIncident, ...]:
     """All that is open, in the order in which it occurred. What cannot be read is logged and dropped."""
     found: list[OpenIncident] = []

@@ -6,43 +6,43 @@ process killed the moment after loses nothing.
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self, TypeVar
 
 import structlog
 
 from gridwatch.bus import open_incidents
 from gridwatch.bus.errors import OutboxError, OutboxFull
+from gridwatch.bus.lanes import Waiting
 from gridwatch.bus.message import Importance, OutgoingMessage
+from gridwatch.bus.outbox_file import ROW_BYTES, WRONG, DamagedFile, OutboxFile, Record, cost, insert
 from gridwatch.bus.wire import encode_evidence, encode_incident
 from gridwatch.domain import Clock, Incident, OpenIncident
 
 log = structlog.get_logger(__name__)
 
-_SHARE = {Importance.UPDATE: 0.8, Importance.EVIDENCE: 0.9, Importance.INCIDENT: 1.0}
+DEFAULT_MAX_AGE: Final = timedelta(days=14)
+_SHARE = {Importance.UPDATE: 0.8, Importance.EVIDENCE: 0.9, Importance.INCIDENT: 0.98, Importance.ALARM: 1.0}
 """How full the outbox may become by messages of each importance; the rest is reserved for the more important."""
-_ROW_BYTES = 200
-"""What a row costs besides topic and payload: rounded up from SQLite's own (page, index and cell headers)."""
-_CORRUPT = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-_VERSION = 1
-# AUTOINCREMENT: ids never come back after a delete, so a reader may remember the last one it sent.
-_TABLE = """
-CREATE TABLE IF NOT EXISTS message (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    topic TEXT NOT NULL,
-    payload BLOB NOT NULL,
-    content_type TEXT NOT NULL,
-    retain INTEGER NOT NULL,
-    importance TEXT NOT NULL,
-    appended_at REAL NOT NULL,
-    set_aside TEXT
-) STRICT
-"""
+_ROOM_AGAIN = 0.4
+"""Below this share it no longer counts as full: halfway to where it refuses first, so that it does not flutter."""
+_ONE = (
+    "SELECT id, topic, payload, content_type, retain, importance, appended_at, set_aside, checksum FROM message"
+    " WHERE id = ? AND set_aside IS NULL"
+)
+_SOME = (
+    "SELECT id, topic, payload, content_type, retain, importance, appended_at, set_aside, checksum FROM message"
+    " WHERE id > ? AND set_aside IS NULL ORDER BY id LIMIT ?"
+)
+_EXPIRE_BATCH = 500
+"""Messages deleted in one transaction: appending waits meanwhile."""
+
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,7 +66,7 @@ class Appended:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OutboxStats:
-    """How full it is. Counts of refusals are since it was opened."""
+    """How full it is. Counts of what was refused, expired and damaged are since it was opened."""
 
     count: int
     """Messages waiting."""
@@ -79,42 +79,52 @@ class OutboxStats:
     refused_full: int
     """Calls that raised OutboxFull."""
     set_aside: int
-    """Messages the broker will never take, kept for a person to look at."""
+    """Messages the broker will never take, or damaged, kept for a person to look at."""
+    expired: int
+    """Updates and evidence that became older than `max_age`."""
+    damaged: int
+    """Messages that were damaged on the disk: set aside, or gone (then at most so many)."""
+    is_full: bool
+    """Something was refused, and it has not become much emptier since."""
+    max_bytes: int
+
+    @property
+    def lost(self) -> int:
+        """Messages that will not arrive: refused, expired or damaged."""
+        return self.refused_updates + self.refused_evidence + self.expired + self.damaged
 
 
 class Outbox:
-    """A bounded, durable first-in-first-out queue of messages. Thread-safe; one process at a time."""
+    """A bounded, durable queue of messages. Thread-safe; one process at a time.
 
-    def __init__(self, path: Path, max_bytes: int, clock: Clock) -> None:
+    A damaged file mends itself, on opening and while it is used: damaged records are set aside, the rest goes on.
+    """
+
+    def __init__(self, path: Path, max_bytes: int, clock: Clock, max_age: timedelta = DEFAULT_MAX_AGE) -> None:
+        """`max_age`: how long updates and evidence may wait; raised and cleared incidents wait for ever."""
         self._path = path
         self._max_bytes = max_bytes
+        self._max_age = max_age.total_seconds()
         self._clock = clock
         self._lock = threading.Lock()
-        self._db: sqlite3.Connection | None = None
-        self._bytes = 0
+        self._file = OutboxFile(path)
+        self._bytes = self._count = self._aside = self._last_id = 0
         self._refused = dict.fromkeys(Importance, 0)
-        self._shedding = False
+        self._expired = self._damaged = 0
+        self._shedding = self._opened = False
 
     def open(self) -> None:
-        """Open or create the file. A damaged one is renamed and replaced. Raises OutboxError."""
+        """Open or create the file, and mend it where it is damaged. Raises OutboxError."""
         with self._lock:
-            if self._db is not None:
-                return
-            try:
-                self._path.parent.mkdir(parents=True, exist_ok=True)
-                self._db, self._bytes = self._connect()
-            except _Damaged as exc:
-                self._set_file_aside(str(exc))
-                self._db, self._bytes = self._connect()
-            except OSError as exc:
-                raise OutboxError(f"cannot make the folder of outbox {self._path}: {exc.strerror}") from exc
+            if not self._file.is_open:
+                self._open_file()
+                self._opened = True
 
     def close(self) -> None:
         """Close the file; what is in it stays. Safe to call twice."""
         with self._lock:
-            if self._db is not None:
-                self._db.close()
-                self._db = None
+            self._opened = False
+            self._file.close()
 
     def __enter__(self) -> Self:
         self.open()
@@ -131,17 +141,19 @@ class Outbox:
         Updates and evidence for which there is no room are left out and counted; raises OutboxFull, with nothing
         stored, when a raised or cleared incident does not fit, and OutboxError when the disk fails.
         """
-        now = self._clock.now().timestamp()
-        with self._lock, self._transaction(durable=True) as db:
-            stored, size = self._select_what_fits(messages)
-            db.executemany(
-                "INSERT INTO message (topic, payload, content_type, retain, importance, appended_at)"
-                " VALUES (?, ?, ?, ?, ?, ?)",
-                [(m.topic, m.payload, m.content_type, m.retain, m.importance, now) for m in stored],
-            )
-            open_incidents.note(db, incidents, self._clock.now())
-            self._bytes += size
-        return Appended(stored=len(stored), refused=len(messages) - len(stored))
+        at = self._clock.now()
+
+        def work(db: sqlite3.Connection) -> Appended:
+            stored = [Record.of(one, at.timestamp()) for one in self._select_what_fits(messages)]
+            insert(db, stored)
+            open_incidents.note(db, incidents, at)
+            self._bytes += sum(one.size for one in stored)
+            self._count += len(stored)
+            if stored:
+                (self._last_id,) = db.execute("SELECT last_insert_rowid()").fetchone()
+            return Appended(stored=len(stored), refused=len(messages) - len(stored))
+
+        return self._write(work, durable=True)
 
     def put_incident(self, incident: Incident, pictures: Sequence[bytes] = ()) -> Appended:
         """Store an incident and the pictures it names, in one transaction. Raises MessageRefused and as `append`."""
@@ -150,178 +162,216 @@ class Outbox:
 
     def open_incidents(self) -> tuple[OpenIncident, ...]:
         """What was raised and not cleared, oldest first. Raises OutboxError."""
-        with self._lock, self._errors() as db:
-            return open_incidents.load(db)
+        return self._read(open_incidents.load)
 
     def touch(self, camera: str, at: datetime) -> None:
         """The open incidents of `camera` were still watched at `at`. Not flushed: a power cut may forget it."""
-        with self._lock, self._transaction(durable=False) as db:
-            open_incidents.touch(db, camera, at)
+        self._write(lambda db: open_incidents.touch(db, camera, at), durable=False)
 
-    def peek(self, limit: int, after: int = 0) -> list[OutboxEntry]:
-        """Up to `limit` waiting messages with ids above `after`, oldest first. Raises OutboxError."""
-        with self._lock, self._errors() as db:
-            rows = db.execute(
-                "SELECT id, topic, payload, content_type, retain, importance, appended_at FROM message"
-                " WHERE id > ? AND set_aside IS NULL ORDER BY id LIMIT ?",
+    def waiting(self, limit: int, after: int = 0) -> list[Waiting]:
+        """Up to `limit` waiting messages with ids above `after`, without their bytes. Raises OutboxError."""
+        rows = self._read(
+            lambda db: db.execute(
+                "SELECT id, topic, appended_at FROM message WHERE id > ? AND set_aside IS NULL ORDER BY id LIMIT ?",
                 (after, limit),
             ).fetchall()
-        return [_entry(*row) for row in rows]
+        )
+        return [Waiting(id=number, topic=topic, appended_at=at) for number, topic, at in rows]
+
+    def read(self, ids: Sequence[int]) -> list[OutboxEntry]:
+        """These messages, in the order of `ids`, without those that are no longer waiting. Raises OutboxError.
+
+        One that was damaged on the disk is set aside and not among them.
+        """
+
+        def work(db: sqlite3.Connection) -> list[Record]:
+            found = (db.execute(_ONE, (one,)).fetchone() for one in ids)
+            return [Record(*row) for row in found if row is not None]
+
+        return self._entries(self._read(work))
+
+    def peek(self, limit: int, after: int = 0) -> list[OutboxEntry]:
+        """Up to `limit` waiting messages with ids above `after`, oldest first. Raises and sets aside as `read`."""
+        found = self._read(lambda db: db.execute(_SOME, (after, limit)).fetchall())
+        return self._entries([Record(*row) for row in found])
 
     def forget(self, ids: Sequence[int]) -> None:
         """Delete messages the broker has. Not flushed by itself: a crash may bring some back, never lose one."""
-        if not ids:
-            return
-        with self._lock, self._transaction(durable=False) as db:
-            for one in ids:
-                row = db.execute(
-                    "DELETE FROM message WHERE id = ? RETURNING length(CAST(topic AS BLOB)) + length(payload)", (one,)
-                ).fetchone()
-                self._bytes -= row[0] + _ROW_BYTES if row else 0
+        if ids:
+            self._write(lambda db: self._delete(db, ids), durable=False)
+
+    def expire(self) -> int:
+        """Delete updates and evidence older than `max_age`. How many. Raises OutboxError.
+
+        Raised and cleared incidents are never given up for their age: they say what happened, however late.
+        """
+        before = self._clock.now().timestamp() - self._max_age
+        total = 0
+        while ids := self._read(lambda db: _expired(db, before)):
+            self.forget(ids)
+            total += len(ids)
+        if total:
+            self._expired += total
+            log.error("outbox_expired", path=str(self._path), messages=total, max_age_seconds=self._max_age)
+        return total
 
     def set_aside(self, entry: int, reason: str) -> None:
         """Keep a message the broker will never take out of the way, with the reason. Raises OutboxError."""
-        with self._lock, self._transaction(durable=True) as db:
-            db.execute("UPDATE message SET set_aside = ? WHERE id = ?", (reason, entry))
+        self._set_aside([entry], reason)
 
     def stats(self) -> OutboxStats:
         """How full it is. Raises OutboxError."""
-        with self._lock, self._errors() as db:
-            waiting, aside, oldest = db.execute(
-                "SELECT count(*) FILTER (WHERE set_aside IS NULL), count(set_aside),"
-                " min(appended_at) FILTER (WHERE set_aside IS NULL) FROM message"
-            ).fetchone()
-            age = 0.0 if oldest is None else max(0.0, self._clock.now().timestamp() - oldest)
+        oldest = self._read(_oldest)
+        with self._lock:
             return OutboxStats(
-                count=waiting,
+                count=self._count,
                 bytes=self._bytes,
-                oldest_age=age,
+                oldest_age=0.0 if oldest is None else max(0.0, self._clock.now().timestamp() - oldest),
                 refused_updates=self._refused[Importance.UPDATE],
                 refused_evidence=self._refused[Importance.EVIDENCE],
-                refused_full=self._refused[Importance.INCIDENT],
-                set_aside=aside,
+                refused_full=self._refused[Importance.INCIDENT] + self._refused[Importance.ALARM],
+                set_aside=self._aside,
+                expired=self._expired,
+                damaged=self._damaged,
+                is_full=self._shedding and self._bytes >= self._max_bytes * _ROOM_AGAIN,
+                max_bytes=self._max_bytes,
             )
 
-    def _select_what_fits(self, messages: Sequence[OutgoingMessage]) -> tuple[list[OutgoingMessage], int]:
+    def _select_what_fits(self, messages: Sequence[OutgoingMessage]) -> list[OutgoingMessage]:
         stored: list[OutgoingMessage] = []
         size = 0
         refused = []
         for message in messages:
-            cost = len(message.topic.encode()) + len(message.payload) + _ROW_BYTES
-            if self._bytes + size + cost <= self._max_bytes * _SHARE[message.importance]:
+            own = cost(message.topic, message.payload)
+            if self._bytes + size + own <= self._max_bytes * _SHARE[message.importance]:
                 stored.append(message)
-                size += cost
-            elif message.importance is Importance.INCIDENT:
-                self._count_refused([Importance.INCIDENT])
+                size += own
+            elif message.importance in (Importance.INCIDENT, Importance.ALARM):
+                self._count_refused([message.importance])
                 raise OutboxFull(
                     f"outbox {self._path} holds {self._bytes} of {self._max_bytes} bytes and has no room for an "
-                    "incident: reach the broker, or raise services.outbox_max_bytes"
+                    "incident: reach the broker, or raise services.outbox.max_bytes"
                 )
             else:
                 refused.append(message.importance)
         self._count_refused(refused)
-        return stored, size
+        return stored
 
     def _count_refused(self, refused: Sequence[Importance]) -> None:
         for importance in refused:
             self._refused[importance] += 1
         if refused and not self._shedding:
             log.error("outbox_refuses", path=str(self._path), first=str(refused[0]), bytes=self._bytes)
-        elif not refused and self._shedding and self._bytes < self._max_bytes * min(_SHARE.values()) / 2:
+        elif not refused and self._shedding and self._bytes < self._max_bytes * _ROOM_AGAIN:
             log.warning("outbox_has_room_again", path=str(self._path), refused=sum(self._refused.values()))
         else:
             return
         self._shedding = bool(refused)
 
-    def _connect(self) -> tuple[sqlite3.Connection, int]:
-        db = None
-        try:
-            # One second: a restarted worker waits for the lock of the one before it, no longer.
-            db = sqlite3.connect(self._path, timeout=1.0, isolation_level=None, check_same_thread=False)
-            for statement in (
-                "PRAGMA locking_mode = EXCLUSIVE",
-                "PRAGMA journal_mode = WAL",
-                "PRAGMA synchronous = FULL",
-                "PRAGMA journal_size_limit = 16777216",
-            ):
-                db.execute(statement)
-            return db, self._prepare(db)
-        except sqlite3.DatabaseError as exc:
-            if db is not None:
-                db.close()
-            if exc.sqlite_errorcode & 0xFF in _CORRUPT:
-                raise _Damaged(str(exc)) from exc
-            raise OutboxError(f"cannot open outbox {self._path} (in use by another worker?): {exc}") from exc
-        except (_Damaged, OutboxError):
-            if db is not None:
-                db.close()
-            raise
+    def _entries(self, records: Sequence[Record]) -> list[OutboxEntry]:
+        damaged = [one.id for one in records if not one.is_whole and one.id is not None]
+        if damaged:
+            log.critical("outbox_records_damaged", path=str(self._path), entries=damaged)
+            self._set_aside(damaged, WRONG)
+            self._damaged += len(damaged)
+        return [_entry(one) for one in records if one.is_whole]
 
-    def _prepare(self, db: sqlite3.Connection) -> int:
-        """Check, create when new, and return the bytes counted against the limit."""
-        health = db.execute("PRAGMA quick_check(1)").fetchone()[0]
-        if health != "ok":
-            raise _Damaged(health)
-        version = db.execute("PRAGMA user_version").fetchone()[0]
-        if version not in (0, _VERSION):
-            raise OutboxError(f"outbox {self._path} was written by a newer gridwatch (version {version})")
-        db.execute("BEGIN IMMEDIATE")
-        db.execute(_TABLE)
-        db.execute(open_incidents.TABLE)
-        db.execute(f"PRAGMA user_version = {_VERSION}")
-        db.execute("COMMIT")
-        total = db.execute(
-            "SELECT coalesce(sum(length(CAST(topic AS BLOB)) + length(payload) + ?), 0) FROM message", (_ROW_BYTES,)
+    def _set_aside(self, ids: Sequence[int], reason: str) -> None:
+        def work(db: sqlite3.Connection) -> None:
+            done = db.executemany(
+                "UPDATE message SET set_aside = ? WHERE id = ? AND set_aside IS NULL", [(reason, one) for one in ids]
+            ).rowcount
+            self._count -= done
+            self._aside += done
+
+        self._write(work, durable=True)
+
+    def _delete(self, db: sqlite3.Connection, ids: Sequence[int]) -> None:
+        for one in ids:
+            row = db.execute(
+                "DELETE FROM message WHERE id = ?"
+                " RETURNING length(CAST(topic AS BLOB)) + length(payload), set_aside IS NULL", (one,)
+            ).fetchone()  # fmt: skip
+            if row is not None:
+                self._bytes -= row[0] + ROW_BYTES
+                self._count -= row[1]
+                self._aside -= not row[1]
+
+    def _read(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
+        return self._use(self._file.reading, work)
+
+    def _write(self, work: Callable[[sqlite3.Connection], _Result], *, durable: bool) -> _Result:
+        """All or nothing, on disk and in what is counted."""
+        return self._use(lambda: self._file.writing(durable=durable), work)
+
+    def _use(
+        self,
+        use: Callable[[], AbstractContextManager[sqlite3.Connection]],
+        work: Callable[[sqlite3.Connection], _Result],
+    ) -> _Result:
+        """Do `work`, once more if the file turns out to be damaged and is mended."""
+        with self._lock:
+            for is_last in (False, True):
+                counted = (self._bytes, self._count, self._aside)
+                try:
+                    if self._opened and not self._file.is_open:  # a damaged file could not be mended for lack of room
+                        self._open_file()
+                    with use() as db:
+                        return work(db)
+                except DamagedFile as exc:
+                    if is_last:
+                        raise OutboxError(f"outbox {self._path} is damaged again: is its disk failing?") from exc
+                    self._mend(exc)
+                except BaseException:
+                    self._bytes, self._count, self._aside = counted
+                    raise
+            raise AssertionError("the second try returns or raises")
+
+    def _open_file(self) -> None:
+        try:
+            self._file.open()
+            with self._file.reading() as db:
+                self._recount(db)
+        except DamagedFile as exc:
+            self._mend(exc)
+
+    def _mend(self, why: DamagedFile) -> None:
+        mended = self._file.mend(str(why), self._clock.now(), self._last_id)
+        self._damaged += mended.set_aside + mended.missing
+        with self._file.reading() as db:
+            self._recount(db)
+
+    def _recount(self, db: sqlite3.Connection) -> None:
+        self._count, self._aside, self._bytes, self._last_id = db.execute(
+            "SELECT count(*) FILTER (WHERE set_aside IS NULL), count(set_aside),"
+            " coalesce(sum(length(CAST(topic AS BLOB)) + length(payload) + ?), 0), coalesce(max(id), 0) FROM message",
+            (ROW_BYTES,),
         ).fetchone()
-        return int(total[0])
-
-    def _set_file_aside(self, why: str) -> None:
-        suffix = self._clock.now().strftime(".corrupt-%Y%m%dT%H%M%S%fZ")
-        for tail in ("", "-wal", "-shm"):
-            file = self._path.with_name(self._path.name + tail)
-            if file.exists():
-                file.rename(file.with_name(file.name + suffix))
-        log.critical("outbox_corrupt_set_aside", path=str(self._path), suffix=suffix, why=why)
-
-    @contextmanager
-    def _errors(self) -> Iterator[sqlite3.Connection]:
-        if self._db is None:
-            raise OutboxError(f"outbox {self._path} is not open")
-        try:
-            yield self._db
-        except sqlite3.Error as exc:
-            raise OutboxError(f"outbox {self._path}: {exc}") from exc
-
-    @contextmanager
-    def _transaction(self, *, durable: bool) -> Iterator[sqlite3.Connection]:
-        """All or nothing, on disk and in `_bytes`; flushed before it returns when `durable`."""
-        before = self._bytes
-        with self._errors() as db:
-            # NORMAL leaves a commit in the WAL without fsync; the next durable commit flushes it too, in order.
-            db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-            db.execute("BEGIN IMMEDIATE")
-            try:
-                yield db
-                db.execute("COMMIT")
-            except BaseException:
-                self._bytes = before
-                if db.in_transaction:
-                    db.execute("ROLLBACK")
-                raise
 
 
-def _entry(
-    entry: int, topic: str, payload: bytes, content_type: str, retain: int, importance: str, appended_at: float
-) -> OutboxEntry:
+def _oldest(db: sqlite3.Connection) -> float | None:
+    row = db.execute("SELECT appended_at FROM message WHERE set_aside IS NULL ORDER BY id LIMIT 1").fetchone()
+    return None if row is None else float(row[0])
+
+
+def _expired(db: sqlite3.Connection, before: float) -> list[int]:
+    """Some of the updates and pictures appended before that time."""
+    oldest = db.execute("SELECT appended_at FROM message ORDER BY id LIMIT 1").fetchone()
+    if oldest is None or oldest[0] >= before:
+        return []
+    rows = db.execute(
+        "SELECT id FROM message WHERE appended_at < ? AND importance IN (?, ?) LIMIT ?",
+        (before, Importance.UPDATE, Importance.EVIDENCE, _EXPIRE_BATCH),
+    ).fetchall()
+    return [one[0] for one in rows]
+
+
+def _entry(record: Record) -> OutboxEntry:
     message = OutgoingMessage(
-        topic=topic,
-        payload=payload,
-        content_type=content_type,
-        retain=bool(retain),
-        importance=Importance(importance),
+        topic=record.topic,
+        payload=record.payload,
+        content_type=record.content_type,
+        retain=bool(record.retain),
+        importance=Importance(record.importance),
     )
-    return OutboxEntry(id=entry, message=message, appended_at=datetime.fromtimestamp(appended_at, UTC))
-
-
-class _Damaged(Exception):  # noqa: N818  (names what is wrong)
-    """The file is no database, or a broken one."""
+    return OutboxEntry(id=record.id or 0, message=message, appended_at=datetime.fromtimestamp(record.appended_at, UTC))

@@ -47,6 +47,17 @@ class ApiConfig(Section):
     """How long a login lasts; ISO 8601, e.g. `PT12H`."""
 
 
+class OutboxConfig(Section):
+    """What a worker keeps for a broker that is away, on its own disk."""
+
+    max_bytes: Annotated[int, Field(ge=1_000_000)] = 256_000_000
+    """Updates are refused from four fifths of it, then pictures, at last everything."""
+    max_age: Annotated[timedelta, Field(ge=timedelta(hours=1), le=timedelta(days=3650))] = timedelta(days=14)
+    """Updates and pictures older than that are deleted; raised and cleared incidents are not. ISO 8601, e.g. `P14D`."""
+    drain_rate: Annotated[float, Field(ge=1, le=100_000)] = 200.0
+    """Messages a second that a worker sends of what has waited long; what happens now is not slowed down."""
+
+
 class ServicesConfig(Section):
     """What the roles need around them."""
 
@@ -56,4 +67,4 @@ class ServicesConfig(Section):
     broker: BrokerConfig = BrokerConfig()
     commands: CommandsConfig = CommandsConfig()
     api: ApiConfig = ApiConfig()
-    outbox_max_bytes: Annotated[int, Field(ge=1_000_000)] = 256_000_000
+    outbox: OutboxConfig = OutboxConfig()

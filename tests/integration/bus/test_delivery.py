@@ -5,8 +5,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -24,7 +26,7 @@ from gridwatch.bus import (
     decode_incident,
     encode_incident,
 )
-from gridwatch.domain import Incident, SitePath
+from gridwatch.domain import FakeClock, Incident, SitePath
 from tests.fixtures.broker import BrokerControl
 from tests.integration.bus.parts import CLOCK, Collector, publishing, subscribed, wait_until
 from tests.unit.bus.samples import JPEG, evidence, incident
@@ -339,6 +341,58 @@ def test_an_incident_that_nobody_takes_stays_until_somebody_does(mosquitto: Brok
         with subscribed(mosquitto.address, "nobody", recorder):
             payloads = recorder.wait_for(1)
     assert order_kept(payloads, [early])
+
+
+def test_a_weeks_backlog_is_drained_at_its_rate_with_what_happens_now_ahead_of_it(
+    mosquitto: BrokerControl, tmp_path: Path
+) -> None:
+    clock = FakeClock()
+    sent = incidents("week", 400)
+    site = sent[0].site
+    collector = Collector()
+    with (
+        subscribed(mosquitto.address, "week", collector, channels=[Channel.INCIDENT]),
+        Outbox(tmp_path / "outbox.db", 50_000_000, clock) as outbox,
+    ):
+        outbox.append([encode_incident(one) for one in sent])
+        clock.advance(timedelta(days=7).total_seconds())
+        publisher = Publisher(outbox, mosquitto.address, "pub-week", "n1", site, clock, drain_rate=100)
+        publisher.start()
+        try:
+            for tenths in range(12):
+                # What has come is exact: the clock stands still meanwhile.
+                collector.wait_for(10 * (tenths + 1))
+                assert len(collector.payloads()) == 10 * (tenths + 1)
+                clock.advance(0.101)
+                publisher.wake()
+            collector.wait_for(130)
+
+            # A camera without a backlog is heard at once; one with a backlog once its own is sent, before all others'.
+            fresh, behind = incident(500, site=site, camera="new"), incident(501, site=site, camera="cam-3")
+            outbox.put_incident(fresh)
+            outbox.put_incident(behind)
+            publisher.wake()
+            assert collector.wait_for(131)[130] == encode_incident(fresh).payload
+            mine = [encode_incident(one).payload for one in (*sent[3::5], behind)]
+
+            def caught_up() -> bool:
+                clock.advance(0.101)
+                publisher.wake()
+                return mine[-1] in collector.payloads()
+
+            wait_until(caught_up, "the camera to have caught up")
+            assert [one for one in collector.payloads() if one in mine] == mine
+            assert len(collector.payloads()) < 250
+
+            wait_until(lambda: caught_up() and len(collector.payloads()) == 402, "the rest")
+        finally:
+            closing = threading.Thread(target=publisher.close, args=(5,))
+            closing.start()
+            while closing.is_alive():
+                clock.advance(1)
+                publisher.wake()
+                closing.join(0.05)
+    assert order_kept(collector.payloads(), [*sent, fresh, behind])
 
 
 def test_wrong_credentials_are_told_and_do_not_lose_anything(mosquitto: BrokerControl, tmp_path: Path) -> None:
