@@ -1,11 +1,15 @@
 """Which grid a place is in."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import shapely
 from shapely import STRtree
 
 from gridwatch.domain import Grid, Position
+
+_REMEMBERED = 16_384
+"""Places: most incidents happen where a camera hangs, and a look-up takes as long as all else done to a message."""
 
 
 class GridIndex:
@@ -24,6 +28,8 @@ class GridIndex:
             for grid in self._grids
         ]
         self._tree = STRtree(polygons)
+        self.locate = lru_cache(_REMEMBERED)(self._locate)
+        """`locate(position)`: the grid that contains a place, None outside every grid."""
 
     def __len__(self) -> int:
         return len(self._grids)
@@ -33,7 +39,6 @@ class GridIndex:
         """Every grid, by code."""
         return self._grids
 
-    def locate(self, position: Position) -> Grid | None:
-        """The grid that contains `position`, None outside every grid."""
+    def _locate(self, position: Position) -> Grid | None:
         hits = self._tree.query(shapely.points(position.lon, position.lat), predicate="covered_by")
         return self._grids[int(hits.min())] if len(hits) else None

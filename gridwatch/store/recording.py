@@ -7,11 +7,12 @@ from uuid import UUID
 
 import structlog
 
-from gridwatch.domain import Case, Incident, IncidentKind, Severity
+from gridwatch.domain import Case, Incident, IncidentKind, Phase, Severity
 from gridwatch.store.directory import DirectoryStore
+from gridwatch.store.message_rows import MessageRow, array, copy_line, message_row, state_parameters
 from gridwatch.store.pool import Connection
 from gridwatch.store.queries import queries
-from gridwatch.store.rows import case_row, copy_line, evidence_object
+from gridwatch.store.rows import case_row, evidence_object
 
 log = structlog.get_logger(__name__)
 
@@ -30,7 +31,7 @@ class Recording:
         self._directory = directory
         self._now = now
         self._sql = queries("recording")
-        self._new: list[Incident] = []
+        self._new: list[tuple[Incident, MessageRow]] = []
         self.contradicting: list[Incident] = []
         """Messages left out because their `occurred_at` is not that of their incident."""
 
@@ -39,45 +40,64 @@ class Recording:
 
         Duplicates by (id, seq), in the batch or in the database, are dropped. Call once, before linking.
         """
-        first: dict[tuple[UUID, int], Incident] = {}
+        # By the number, as a UUID takes its time to hash and to compare.
+        first: dict[tuple[int, int], Incident] = {}
         for incident in incidents:
-            first.setdefault((incident.id, incident.seq), incident)
+            first.setdefault((incident.id.int, incident.seq), incident)
         batch = list(first.values())
         if not batch:
             return []
-        await self._connection.execute(self._sql["make_incoming"])
-        await self._copy(batch)
-        dropped: dict[int, bool] = {}
-        async with self._connection.pipeline():
-            await self._connection.execute(self._sql["keep_states"])
-            known = await self._connection.execute(self._sql["drop_known"])
-            dropped = {row["place"]: row["contradicts"] for row in await known.fetchall()}
+        rows = [self._row(incident) for incident in batch]
+        known = await self._known(await self._keep_states(batch, rows), rows)
         for place, incident in enumerate(batch):
-            contradicts = dropped.get(place)
+            contradicts = known.get(place)
             if contradicts is None:
-                self._new.append(incident)
+                self._new.append((incident, rows[place]))
             elif contradicts:
                 self.contradicting.append(incident)
                 log.warning("incident_contradicts_itself", incident=str(incident.id), seq=incident.seq)
-        return list(self._new)
+        return [incident for incident, _ in self._new]
 
-    async def _copy(self, batch: Sequence[Incident]) -> None:
-        now = self._now.isoformat()
-        lines = []
-        for place, incident in enumerate(batch):
-            grid = self._directory.locate(incident.position)
-            lines.append(copy_line(incident, place, grid.code if grid else None, now))
-        async with self._connection.cursor() as cursor, cursor.copy(self._sql["fill_incoming"]) as copy:
-            await copy.write("".join(lines))
+    async def _keep_states(self, batch: Sequence[Incident], rows: Sequence[MessageRow]) -> list[int]:
+        """Bring the incidents up to date; the places of messages that may be known, or wrong."""
+        states = latest_states(batch, rows)
+        parameters = state_parameters([rows[place] for place in states.values()])
+        answer = await (await self._connection.execute(self._sql["keep_states"], parameters)).fetchone()
+        fresh = set(((answer and answer["fresh"]) or "").split())
+        occurred = {incident: batch[place].occurred_at for incident, place in states.items() if incident in fresh}
+        return [place for place, row in enumerate(rows) if occurred.get(row.incident) != batch[place].occurred_at]
+
+    def _row(self, incident: Incident) -> MessageRow:
+        grid = self._directory.locate(incident.position)
+        return message_row(incident, grid.code if grid else None)
+
+    async def _known(self, places: Sequence[int], rows: Sequence[MessageRow]) -> dict[int, bool]:
+        """What is not to be stored among `places`, and whether for contradicting rather than for being there."""
+        if not places:
+            return {}
+        ids, seqs, times = zip(*[rows[place].key for place in places], strict=True)
+        parameters = {
+            "place": array([str(place) for place in places]),
+            "incident_id": array(ids),
+            "seq": array(seqs),
+            "occurred_at": array(times),
+        }
+        found = await (await self._connection.execute(self._sql["known"], parameters)).fetchall()
+        return {row["place"]: row["contradicts"] for row in found}
 
     async def finish(self) -> None:
         """Append the new messages with their cursors: last, as it holds up every other recorder until the commit."""
         if not self._new:
             return
-        evidence = [{"incident_id": str(one.id), **evidence_object(e)} for one in self._new for e in one.evidence]
+        evidence = [{"incident_id": str(one.id), **evidence_object(e)} for one, _ in self._new for e in one.evidence]
         if evidence:
             await self._connection.execute(self._sql["add_evidence"], {"evidence": json.dumps(evidence)})
-        await self._connection.execute(self._sql["append_messages"], {"count": len(self._new)})
+        now = self._now.isoformat()
+        head = await (await self._connection.execute(self._sql["advance_head"], {"count": len(self._new)})).fetchone()
+        assert head is not None  # noqa: S101 (the schema comes with that row)
+        lines = [copy_line(row, now, cursor) for cursor, (_, row) in enumerate(self._new, head["base"] + 1)]
+        async with self._connection.cursor() as cursor, cursor.copy(self._sql["append_messages"]) as copy:
+            await copy.write("".join(lines))
 
     async def lock_grids(self, codes: Collection[str]) -> None:
         """Keep other recorders from opening cases in these grids until the end. Call once."""
@@ -115,3 +135,20 @@ class Recording:
 
 def _membership(case: UUID, incident: Incident) -> dict[str, object]:
     return {"case_id": case, "incident_id": incident.id, "occurred_at": incident.occurred_at}
+
+
+def latest_states(batch: Sequence[Incident], rows: Sequence[MessageRow]) -> dict[str, int]:
+    """The place of the message that is each incident's state, in order of id, as all recorders lock them.
+
+    The highest seq, of those that clear where one does.
+    """
+    places: dict[str, int] = {}
+    for place, row in enumerate(rows):
+        best = places.setdefault(row.incident, place)
+        if best != place and _rank(batch[place]) > _rank(batch[best]):
+            places[row.incident] = place
+    return dict(sorted(places.items()))
+
+
+def _rank(incident: Incident) -> tuple[bool, int]:
+    return incident.phase is Phase.CLEARED, incident.seq

@@ -1,6 +1,5 @@
 """Domain types to rows and back."""
 
-import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -35,8 +34,6 @@ from gridwatch.domain import (
 
 Row = Mapping[str, Any]
 
-_COPY_ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
-
 
 def site_columns(site: SitePath) -> dict[str, str | None]:
     """The three columns that hold a site."""
@@ -67,33 +64,6 @@ def incident_filter_parameters(where: IncidentFilter) -> dict[str, object]:
         "since": where.since,
         "until": where.until,
     }
-
-
-def copy_line(incident: Incident, place: int, grid: str | None, recorded_at: str) -> str:
-    """A message as a line of COPY's text format: the columns of the query `fill_incoming`, in its order."""
-    site = incident.site
-    detail = {
-        "boxes": [[b.box.x1, b.box.y1, b.box.x2, b.box.y2, b.label, b.score] for b in incident.boxes],
-        "evidence": [evidence_object(e) for e in incident.evidence],
-        "detector": None
-        if incident.detector is None
-        else [incident.detector.name, incident.detector.version, incident.detector.weights_sha256],
-    }
-    fields = (
-        str(place), recorded_at, str(incident.id), str(incident.seq), incident.occurred_at.isoformat(),
-        incident.observed_at.isoformat(), incident.kind, incident.severity, incident.phase, _field(site.district),
-        _field(site.substation), _field(site.checkpoint), _field(incident.camera), _field(incident.rule),
-        repr(incident.position.lon), repr(incident.position.lat), repr(incident.score), str(incident.count),
-        _field(grid), _field(json.dumps(detail)),
-    )  # fmt: skip
-    return "\t".join(fields) + "\n"
-
-
-def _field(text: str | None) -> str:
-    """PostgreSQL, COPY, "Text Format": what would end a field or a line is escaped."""
-    if text is None:
-        return "\\N"
-    return text.translate(_COPY_ESCAPES)
 
 
 def evidence_object(evidence: Evidence) -> dict[str, Any]:

@@ -1,61 +1,53 @@
 -- One batch of messages, in one transaction (docs/design/store.md). Locks are taken in this order by everybody:
 -- incidents by id, grids by hash, the head of the stream.
 
--- name: make_incoming
--- A batch on its way; of this connection only, empty again after each transaction. `cursor` is the place in the batch.
-CREATE TEMP TABLE IF NOT EXISTS incoming (LIKE incident_message) ON COMMIT DELETE ROWS
-
--- name: fill_incoming
--- The columns are those of `rows.copy_line`, in its order.
-COPY incoming (cursor, recorded_at, incident_id, seq, occurred_at, observed_at, kind, severity, phase, district, substation,
-    checkpoint, camera, rule, lon, lat, score, count, grid, detail)
-FROM STDIN
-
 -- name: keep_states
--- Locks every incident of the batch until the commit, also where nothing changes: whoever holds an incident may decide
--- which of its messages are new. The state with the highest seq stays; nothing overwrites `cleared`.
-INSERT INTO incident (incident_id, seq, occurred_at, observed_at, kind, severity, phase, district, substation, checkpoint,
-    camera, rule, lon, lat, score, count, grid, detail)
-SELECT DISTINCT ON (incident_id) incident_id, seq, occurred_at, observed_at, kind, severity, phase, district, substation,
-    checkpoint, camera, rule, lon, lat, score, count, grid, detail
-FROM incoming
-ORDER BY incident_id, (phase = 'cleared') DESC, seq DESC
-ON CONFLICT (incident_id) DO UPDATE SET
-    seq = excluded.seq, observed_at = excluded.observed_at, severity = excluded.severity, phase = excluded.phase,
-    lon = excluded.lon, lat = excluded.lat, score = excluded.score, count = excluded.count, detail = excluded.detail
-WHERE incident.occurred_at = excluded.occurred_at
-  AND (excluded.phase = 'cleared', excluded.seq) > (incident.phase = 'cleared', incident.seq)
-
--- name: drop_known
--- Takes out of the batch what is there already, and what disagrees with its incident on when it occurred: that would
--- slip past the unique key, which must hold the time.
-DELETE FROM incoming b
-USING incident i
-WHERE i.incident_id = b.incident_id AND (
-    i.occurred_at <> b.occurred_at OR EXISTS (
-        SELECT FROM incident_message m
-        WHERE m.incident_id = b.incident_id AND m.seq = b.seq AND m.occurred_at = b.occurred_at
-    )
+-- One state an incident, in order of id. Locks every incident until the commit, also where nothing changes: whoever
+-- holds an incident may decide which of its messages are new. The state with the highest seq stays; nothing overwrites
+-- `cleared`. What comes back are the ids of incidents that are new, as hex digits, or NULL: their messages are new too.
+-- Arrays, as a temporary table is a file that each commit truncates.
+-- The details come as one text, as the quotes in them would all have to be escaped in an array.
+WITH kept AS (
+    INSERT INTO incident (incident_id, seq, occurred_at, observed_at, kind, severity, phase, lon, lat, score, count,
+        district, substation, checkpoint, camera, rule, grid, detail)
+    SELECT * FROM unnest(%(incident_id)s::uuid[], %(seq)s::integer[], %(occurred_at)s::timestamptz[],
+        %(observed_at)s::timestamptz[], %(kind)s::text[], %(severity)s::text[], %(phase)s::text[], %(lon)s::float8[],
+        %(lat)s::float8[], %(score)s::float8[], %(count)s::integer[], %(district)s::text[], %(substation)s::text[],
+        %(checkpoint)s::text[], %(camera)s::text[], %(rule)s::text[], %(grid)s::text[],
+        string_to_array(%(detail)s, E'\x1e')::jsonb[])
+    ON CONFLICT (incident_id) DO UPDATE SET
+        seq = excluded.seq, observed_at = excluded.observed_at, severity = excluded.severity, phase = excluded.phase,
+        lon = excluded.lon, lat = excluded.lat, score = excluded.score, count = excluded.count, detail = excluded.detail
+    WHERE incident.occurred_at = excluded.occurred_at
+      AND (excluded.phase = 'cleared', excluded.seq) > (incident.phase = 'cleared', incident.seq)
+    RETURNING incident_id, xmax = 0 AS fresh
 )
-RETURNING b.cursor AS place, NOT EXISTS (
-    SELECT FROM incident_message m
-    WHERE m.incident_id = b.incident_id AND m.seq = b.seq AND m.occurred_at = i.occurred_at
-) AS contradicts
+SELECT replace(string_agg(incident_id::text, ' '), '-', '') AS fresh FROM kept WHERE fresh
 
--- name: append_messages
+-- name: known
+-- Which of these messages are there already, or disagree with their incident on when it occurred: those would slip past
+-- the unique key, which must hold the time. LIMIT 1 makes each a look-up by key, whatever the statistics say.
+SELECT b.place, m.seq IS NULL AS contradicts
+FROM unnest(%(place)s::integer[], %(incident_id)s::uuid[], %(seq)s::integer[], %(occurred_at)s::timestamptz[])
+    AS b (place, incident_id, seq, occurred_at)
+CROSS JOIN LATERAL (SELECT s.occurred_at FROM incident s WHERE s.incident_id = b.incident_id LIMIT 1) AS i
+LEFT JOIN LATERAL (
+    SELECT a.seq FROM incident_message a
+    WHERE a.incident_id = b.incident_id AND a.seq = b.seq AND a.occurred_at = i.occurred_at LIMIT 1
+) AS m ON true
+WHERE m.seq IS NOT NULL OR i.occurred_at <> b.occurred_at
+
+-- name: advance_head
 -- The lock on the head is held until the commit, so a later cursor can only be taken, and seen, after this one is
 -- committed.
-WITH head AS (
-    UPDATE stream_head SET cursor = cursor + %(count)s RETURNING cursor - %(count)s AS base, cursor AS newest
-), appended AS (
-    INSERT INTO incident_message (incident_id, seq, occurred_at, observed_at, recorded_at, cursor, kind, severity, phase,
-        district, substation, checkpoint, camera, rule, lon, lat, score, count, grid, detail)
-    SELECT b.incident_id, b.seq, b.occurred_at, b.observed_at, b.recorded_at,
-        head.base + row_number() OVER (ORDER BY b.cursor), b.kind, b.severity, b.phase, b.district, b.substation,
-        b.checkpoint, b.camera, b.rule, b.lon, b.lat, b.score, b.count, b.grid, b.detail
-    FROM head, incoming b
-)
-SELECT pg_notify('gridwatch_events', newest::text) FROM head
+UPDATE stream_head SET cursor = cursor + %(count)s
+RETURNING cursor - %(count)s AS base, pg_notify('gridwatch_events', cursor::text)
+
+-- name: append_messages
+-- The columns are those of `message_rows.copy_line`, in its order.
+COPY incident_message (cursor, recorded_at, district, substation, checkpoint, camera, rule, grid, detail, incident_id, seq,
+    occurred_at, observed_at, kind, severity, phase, lon, lat, score, count)
+FROM STDIN
 
 -- name: add_evidence
 INSERT INTO evidence

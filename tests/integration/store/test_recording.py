@@ -75,6 +75,26 @@ async def test_a_message_that_moves_its_incident_in_time_is_left_out_and_named(d
     assert [e.incident.seq for e in await database.archive.history(incident().id)] == [0, 2]
 
 
+async def test_messages_of_a_batch_that_disagree_on_when_their_incident_occurred_are_not_both_kept(database) -> None:
+    first = incident()
+    moved = replace(incident(seq=1), occurred_at=first.occurred_at + timedelta(hours=1))
+    async with database.recording() as recording:
+        assert await recording.add_messages([first, moved]) == [moved]
+        assert recording.contradicting == [first]
+    [now] = await database.archive.incidents(ALL, None, 10)
+    assert now.incident == moved
+
+
+async def test_text_that_copy_arrays_and_json_must_quote_comes_back_as_it_was(database: Database) -> None:
+    nasty = 'a "b" \\ {c},\td\ne \x1e NULL \\N 网'
+    box = replace(incident().boxes[0], label=nasty)
+    sent = [replace(incident(f"nasty-{n}"), rule=rule, boxes=(box,)) for n, rule in enumerate((nasty, "NULL", ""))]
+    await record(database, *sent)
+    assert [e.incident for e in await database.events.events(0, 10, ALL, 10)] == sent
+    found = {r.incident.id: r.incident for r in await database.archive.incidents(ALL, None, 10)}
+    assert found == {one.id: one for one in sent}
+
+
 async def test_a_message_the_database_cannot_hold_is_a_store_error_not_an_outage(database: Database) -> None:
     with pytest.raises(StoreError) as caught:
         await record(database, replace(incident(), rule="nul\0"))

@@ -15,9 +15,11 @@ import pytest
 from psycopg.rows import dict_row
 
 from gridwatch.domain import IncidentFilter, Phase
+from gridwatch.store.message_rows import array, copy_line, message_row, state_parameters
 from gridwatch.store.migrate import packaged_migrations, timescale_variant
 from gridwatch.store.queries import queries
-from gridwatch.store.rows import copy_line, evidence_object, incident_filter_parameters, page_parameters
+from gridwatch.store.recording import latest_states
+from gridwatch.store.rows import evidence_object, incident_filter_parameters, page_parameters
 from tests.integration.store.build import DISTRICT, NORTH, START, incident, picture
 
 HERE = Path(__file__).parent / "timescale"
@@ -64,36 +66,56 @@ def as_json(parameters: dict[str, Any]) -> dict[str, Any]:
 
 
 def recording(*incidents: Any) -> list[Step]:
-    """What `Recording` sends for a batch, in one transaction; Node has no COPY, so its rows are inserted."""
-    fill = queries("recording")["fill_incoming"].decode().replace("\n", " ")
-    columns = fill[fill.index("(") : fill.index(")") + 1]
-    values = [_values(copy_line(one, place, "g1", START.isoformat())) for place, one in enumerate(incidents)]
-    evidence = [{"incident_id": str(one.id), **evidence_object(e)} for one in incidents for e in one.evidence]
+    """What `Recording` sends for a batch, in one transaction; Node has no COPY, so its rows are inserted.
+
+    `known` is asked of all messages before and after: what is there before is left out, all is there in the end.
+    """
+    unique = list({one.message_id: one for one in incidents}.values())
+    rows = [message_row(one, "g1") for one in unique]
+    states = state_parameters([rows[place] for place in latest_states(unique, rows).values()])
+    evidence = [{"incident_id": str(one.id), **evidence_object(e)} for one in unique for e in one.evidence]
+    places = [str(place) for place, _ in enumerate(unique)]
+    columns = zip(*[row.key for row in rows], strict=True)
+    keys = {name: array(column) for name, column in zip(("incident_id", "seq", "occurred_at"), columns, strict=True)}
+    known = reading_set("recording", "known", place=array(places), **keys)
     # Its type is told to the server by psycopg, which Node leaves to be guessed from here.
-    append = queries("recording")["append_messages"].decode().replace("%(count)s", "%(count)s::bigint")
-    fresh = len({one.message_id for one in incidents})
+    advance = queries("recording")["advance_head"].decode().replace("%(count)s", "%(count)s::bigint")
     return [
         Step("BEGIN", {}),
-        named("recording", "make_incoming"),
-        Step(f"INSERT INTO incoming {columns} VALUES {', '.join(values)}", None),  # noqa: S608
-        named("recording", "keep_states"),
-        reading_dropped(),
+        reading_whole("recording", "keep_states", **states),
+        known,
         named("recording", "add_evidence", evidence=json.dumps(evidence)),
-        Step(append, {"count": fresh}),
-        reading_dropped(),
+        Step(f"WITH r AS ({advance}) SELECT base FROM r", {"count": len(unique)}),  # noqa: S608
+        appending([copy_line(row, START.isoformat(), 0) for row in rows]),
+        known,
         Step("COMMIT", {}),
     ]
 
 
-def _values(line: str) -> str:
-    """A line of COPY's text format as literals."""
-    fields = line.rstrip("\n").split("\t")
-    return "(" + ", ".join("NULL" if one == r"\N" else f"'{one}'" for one in fields) + ")"
+def appending(lines: Sequence[str]) -> Step:
+    """What COPY does, with the next cursors."""
+    copy = queries("recording")["append_messages"].decode().replace("\n", " ")
+    columns = copy[copy.index("(") : copy.index(")") + 1]
+    values = [
+        f"((SELECT cursor FROM stream_head) - {len(lines) - place - 1}, {_literals(line)})"  # noqa: S608
+        for place, line in enumerate(lines)
+    ]
+    return Step(f"INSERT INTO incident_message {columns} VALUES {', '.join(values)}", None)  # noqa: S608
 
 
-def reading_dropped() -> Step:
-    text = queries("recording")["drop_known"].decode()
-    return Step(f"WITH r AS ({text}) SELECT to_jsonb(r)::text AS row FROM r ORDER BY row", {})  # noqa: S608
+def _literals(line: str) -> str:
+    """A line of COPY's text format but for the cursor, its first field."""
+    fields = line.rstrip("\n").split("\t")[1:]
+    return ", ".join("NULL" if one == r"\N" else f"'{one}'" for one in fields)
+
+
+def reading_whole(file: str, name: str, **parameters: Any) -> Step:
+    """A query that changes rows, which may stand at the top only."""
+    text = queries(file)[name].decode()
+    return Step(
+        text.replace("replace(", "to_json(replace(").replace("AS fresh FROM kept", ")::text AS row FROM kept"),
+        parameters,
+    )
 
 
 DAYS = [incident(f"day-{n}", at=timedelta(days=n), evidence=[picture()]) for n in range(5)]
