@@ -35,6 +35,7 @@ app.add_typer(quarantine, name="quarantine")
 app.add_typer(commands, name="command")
 app.add_typer(keeping_cli.holds, name="hold")
 app.add_typer(keeping_cli.retention, name="retention")
+app.command("export")(keeping_cli.export)
 
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 out = Console(highlight=False, soft_wrap=True)

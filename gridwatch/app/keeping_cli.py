@@ -1,12 +1,14 @@
-"""The groups of commands about keeping and deleting: `gridwatch hold` and `gridwatch retention`."""
+"""Commands about what is kept: `gridwatch hold`, `gridwatch retention` and `gridwatch export`."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Annotated
 from uuid import UUID
 
 import typer
 
+from gridwatch.app.export_request import Exported, ExportFormat, ExportRequest
 from gridwatch.app.options import DEFAULT_CONFIG, AccountName, ConfigPath, Reason, ask_password, out
 from gridwatch.config import load_settings
 from gridwatch.domain import SystemClock, UsageError
@@ -99,3 +101,31 @@ def run_retention(
     out.print(
         f"deleted {done.incidents} incidents, {done.messages} messages, {done.evidence} evidence, {done.files} files"
     )
+
+
+def export(  # noqa: PLR0913 - each is an option of the command
+    what: Exported,
+    account: AccountName,
+    reason: Reason,
+    since: Annotated[datetime, typer.Option(help="From this time on, UTC.")],
+    until: Annotated[datetime, typer.Option(help="Before this time, UTC.")],
+    *,
+    out_file: Annotated[Path, typer.Option("--out", help="The file; it gets its name when it is whole.")],
+    form: Annotated[ExportFormat, typer.Option("--format", help="Parquet wants gridwatch[export].")] = ExportFormat.CSV,
+    site: Annotated[str | None, typer.Option(help="This site and below. Default: the account's.")] = None,
+    config: ConfigPath = DEFAULT_CONFIG,
+) -> None:
+    """Write incidents or cases of a period to a file: no names, no notes, evidence as hashes. In the audit."""
+    from rich.console import Console
+
+    from gridwatch.app.export_command import export as write
+
+    request = ExportRequest(
+        what=what, form=form, since=since, until=until, site=site, account=account, password=ask_password(),
+        reason=reason, out=out_file,
+    )  # fmt: skip
+    with Console(stderr=True).status("reading") as status:
+        done = asyncio.run(
+            write(load_settings(config), request, SystemClock(), lambda rows: status.update(f"{rows} rows"))
+        )
+    out.print(f"{out_file}: {done.rows} {what}, SHA-256 {done.sha256}")

@@ -11,6 +11,7 @@ from gridwatch.store.errors import (
     StoreUnavailable,
 )
 from gridwatch.store.evidence import EvidenceFiles
+from gridwatch.store.export import ExportedCase, ExportedIncident
 from gridwatch.store.figures import CaseCount, IncidentCount, Summary
 from gridwatch.store.gridindex import GridIndex
 from gridwatch.store.quarantine import BadMessage, QuarantinedMessage
@@ -19,6 +20,6 @@ from gridwatch.store.retention import Outlook, Removal
 
 __all__ = [
     "BadMessage", "CaseCount", "CommandStore", "Database", "EvidenceAltered", "EvidenceFiles", "EvidenceRefused",
-    "GivenAnswer", "GridIndex", "IncidentCount", "MigrationError", "Outlook", "QuarantinedMessage", "Recording",
-    "Removal", "RetentionRefused", "StoreError", "StoreUnavailable", "Summary",
+    "ExportedCase", "ExportedIncident", "GivenAnswer", "GridIndex", "IncidentCount", "MigrationError", "Outlook",
+    "QuarantinedMessage", "Recording", "Removal", "RetentionRefused", "StoreError", "StoreUnavailable", "Summary",
 ]  # fmt: skip

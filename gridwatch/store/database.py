@@ -15,6 +15,7 @@ from gridwatch.store.directory import DirectoryStore
 from gridwatch.store.errors import EvidenceRefused
 from gridwatch.store.events import EventLogStore
 from gridwatch.store.evidence import EvidenceFiles
+from gridwatch.store.export import ExportStore
 from gridwatch.store.figures import Figures
 from gridwatch.store.holds import HoldStore
 from gridwatch.store.migrate import migrate
@@ -48,6 +49,7 @@ class Database:
         self.quarantine = QuarantineStore(self._pool, clock)
         self.commands = CommandStore(self._pool, clock)
         self.figures = Figures(self._pool)
+        self.exports = ExportStore(self._pool)
         self.holds = HoldStore(self._pool, clock)
         self.retention = RetentionStore(self._pool, self.files, clock)
 
