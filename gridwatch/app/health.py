@@ -7,6 +7,7 @@ from typing import Protocol
 
 from gridwatch.app.camera_worker import CameraWorker
 from gridwatch.app.clips import ClipTally
+from gridwatch.app.commands.mutes import MuteState
 from gridwatch.app.sink import AnalysisTally
 from gridwatch.detectors import Load
 from gridwatch.domain import CameraHealth, CameraState, Clock
@@ -43,13 +44,19 @@ class HealthReporter:
     """Reports each camera every PERIOD, and all of them at once when one changes state. Owns a thread."""
 
     def __init__(
-        self, out: PutsHealth, pool: CountsLoad, clock: Clock, clips: Callable[[str], ClipTally] = lambda _: ClipTally()
+        self,
+        out: PutsHealth,
+        pool: CountsLoad,
+        clock: Clock,
+        clips: Callable[[str], ClipTally] = lambda _: ClipTally(),
+        mutes: Callable[[str], MuteState] = lambda _: MuteState(),
     ) -> None:
-        """`clips` tells what became of a camera's clips."""
+        """`clips` tells what became of a camera's clips, `mutes` which of its rules are mute."""
         self._out = out
         self._pool = pool
         self._clock = clock
         self._clips = clips
+        self._mutes = mutes
         self._watched: Sequence[Watched] = ()
         self._rates: dict[str, FrameRate] = {}
         self._wake = threading.Event()
@@ -86,6 +93,7 @@ class HealthReporter:
         camera, status, reader = one.worker.camera, one.worker.status, one.reader.snapshot()
         load = loads[camera.id]
         clips = self._clips(camera.id)
+        mute = self._mutes(camera.id)
         rate = self._rates[camera.id].at(reader.decoded)
         return CameraHealth(
             camera=camera.id,
@@ -104,6 +112,8 @@ class HealthReporter:
             clips=clips.written,
             clips_lost=clips.lost + clips.ring.missed,
             suppressed=one.analysis.suppressed,
+            muted=mute.muted,
+            mutes=mute.mutes,
         )
 
 

@@ -10,6 +10,11 @@ from gridwatch.app.announcing import announcements
 from gridwatch.app.camera_worker import CameraWorker
 from gridwatch.app.clip_folder import ClipFolder
 from gridwatch.app.clips import ClipKeeper
+from gridwatch.app.commands.authority import Authority
+from gridwatch.app.commands.memory import CommandMemory
+from gridwatch.app.commands.mutes import Mutes
+from gridwatch.app.commands.muting import muting
+from gridwatch.app.commands.office import Action, Office, OfficeDesk
 from gridwatch.app.device_events import DeviceEvents
 from gridwatch.app.health import HealthReporter, Watched
 from gridwatch.app.locks import hold_lock
@@ -19,10 +24,10 @@ from gridwatch.app.shutdown import ShutdownStack
 from gridwatch.app.sink import IncidentSink, tells_of_clips
 from gridwatch.app.still_open import StillOpen, sort_out
 from gridwatch.app.watch import HealthWatch
-from gridwatch.bus import BrokerAddress, OnvifMirror, Outbox, Publisher
+from gridwatch.bus import BrokerAddress, CameraPath, OnvifMirror, Outbox, Publisher
 from gridwatch.config import CameraConfig, Deployment
 from gridwatch.detectors import Analysis, AnalysisPool, CameraAnalysis, Detector, load_detectors, people_detector
-from gridwatch.domain import CameraState, Clock, Frame, SitePath, UsageError
+from gridwatch.domain import CameraState, Clock, CommandName, Frame, SitePath, UsageError
 from gridwatch.ingest import Attention, Reader, ReaderTally
 
 log = structlog.get_logger(__name__)
@@ -88,12 +93,15 @@ class IngestRole:
         for message in announcements(self._deployment, self._cameras, self._node):
             publisher.put_state(message)
         sink = IncidentSink(outbox, publisher, analyses, clips, mirror)
-        put = positions.placing(sink.put, [one.latest for one in still_open])
+        memory = self._memory()
+        mutes = Mutes(memory, self._clock)
+        put = positions.placing(mutes.passing(sink.put), [one.latest for one in still_open])
         for orphan in left.orphans:
             sink.put(self._cameras[0].id, [orphan.cleared(self._clock.now())])
         attention = {camera.id: Attention() for camera in self._cameras if camera.gate}
-        pool = self._pool(analyses, sink, attention)
-        reporter = HealthReporter(publisher, pool, self._clock, clips.tally)
+        pool = self._pool(analyses, sink, mutes, attention)
+        reporter = HealthReporter(publisher, pool, self._clock, clips.tally, mutes.state)
+        mutes.tell_of(reporter.wake)
         limits = [(camera, self._deployment.health_of(camera)) for camera in self._cameras]
         watch = HealthWatch(limits, put, left.health, self._clock)
 
@@ -125,6 +133,23 @@ class IngestRole:
         events.start()
         reporter.start(watched)
         watch.start(watched)
+        self._start_commands(memory, {CommandName.MUTE: muting(self._cameras, mutes, self._clock)})
+
+    def _memory(self) -> CommandMemory:
+        memory = CommandMemory(self._deployment.services.data_dir / f"{self._node}.commands", self._clock)
+        memory.open()
+        self._stack.push("command memory", lambda _: memory.close(), timeout=1.0)
+        return memory
+
+    def _start_commands(self, memory: CommandMemory, actions: Mapping[CommandName, Action]) -> None:
+        services = self._deployment.services
+        office = Office(
+            node=self._node, authority=Authority(services.commands), memory=memory, actions=actions, clock=self._clock
+        )
+        cameras = [CameraPath(site=one.site_path, camera=one.id) for one in self._cameras]
+        desk = OfficeDesk(office, BrokerAddress.from_config(services.broker), self._node, cameras, self._clock)
+        desk.start()
+        self._stack.push("commands", desk.close, timeout=1.0)
 
     def _analyses(
         self, detectors: Mapping[str, Detector], positions: Positions, left: StillOpen
@@ -139,12 +164,16 @@ class IngestRole:
         }  # fmt: skip
 
     def _pool(
-        self, analyses: Mapping[str, CameraAnalysis], sink: IncidentSink, attention: Mapping[str, Attention]
+        self,
+        analyses: Mapping[str, CameraAnalysis],
+        sink: IncidentSink,
+        mutes: Mutes,
+        attention: Mapping[str, Attention],
     ) -> AnalysisPool:
         """Analyses frames for `sink`, and tells the readers of which cameras nothing moves."""
 
         def on_analysis(frame: Frame, analysis: Analysis) -> None:
-            sink.on_analysis(frame, analysis)
+            sink.on_analysis(frame, mutes.let_analysis_through(frame.camera, analysis))
             if frame.camera in attention:
                 attention[frame.camera].looked(frame, idle=analysis.idle)
 

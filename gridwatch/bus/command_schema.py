@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import UUID7, Field, model_validator
 
-from gridwatch.bus.schema import SAFE_TEXT, Identifier, Site, Time, WireEvidence, WireModel, camera_source
+from gridwatch.bus.schema import SAFE_TEXT, Identifier, Site, Time, WireEvidence, WireModel, WireMute, camera_source
 from gridwatch.config.commands import ACCOUNT
 from gridwatch.domain import CommandName, Outcome
 
@@ -116,13 +116,6 @@ class WireAcknowledgement(WireModel):
 
     at: Time
     by: AccountName
-
-
-class WireMute(WireModel):
-    """A rule that raises nothing."""
-
-    rule: Identifier
-    until: Time
 
 
 class WireReloaded(WireModel):

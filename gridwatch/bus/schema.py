@@ -173,6 +173,13 @@ class IncidentEvent(WireModel):
         return self
 
 
+class WireMute(WireModel):
+    """A rule that raises nothing."""
+
+    rule: Identifier
+    until: Time
+
+
 class CameraStateData(WireModel):
     """Retained state of a camera, as its worker sees it."""
 
@@ -192,6 +199,8 @@ class CameraStateData(WireModel):
     clips: Annotated[int, Field(ge=0, le=2**53)] = 0
     clips_lost: Annotated[int, Field(ge=0, le=2**53)] = 0
     suppressed: Annotated[int, Field(ge=0, le=2**53)] = 0
+    muted: Annotated[int, Field(ge=0, le=2**53)] = 0
+    mutes: tuple[WireMute, ...] = ()
 
 
 class PositionData(WireModel):

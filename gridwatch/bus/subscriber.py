@@ -126,6 +126,8 @@ class Subscriber:
     def start(self) -> None:
         """Start connecting in the background, for as long as it takes."""
         client = make_client(self._address, self._client_id, manual_ack=self._persistent)
+        # Or a command would be acknowledged before its answer is on the way.
+        client.max_inflight_messages_set(0)
         client.on_connect = self._on_connect
         client.on_connect_fail = self._on_connect_fail
         client.on_disconnect = self._on_disconnect

@@ -48,6 +48,7 @@ from gridwatch.domain import (
     Evidence,
     Incident,
     IncidentBox,
+    Mute,
     Phase,
     Position,
     PositionFix,
@@ -221,7 +222,8 @@ def encode_health(health: CameraHealth) -> OutgoingMessage:
     reason = "".join(c for c in " ".join(health.reason.split()) if c.isprintable())[:500]
     topic = CameraStateTopic(camera=CameraPath(site=health.site, camera=health.camera))
     try:
-        data = CameraStateData.model_validate({**fields, "site": str(health.site), "reason": reason})
+        mutes = tuple({"rule": one.rule, "until": utc(one.until)} for one in health.mutes)
+        data = CameraStateData.model_validate({**fields, "site": str(health.site), "reason": reason, "mutes": mutes})
     except ValidationError as exc:
         raise MessageRefused(f"state of camera {health.camera} breaks the schema: {first_error(exc)}") from exc
     return _state(str(topic), data)
@@ -241,6 +243,7 @@ def decode_health(topic: str, payload: bytes) -> CameraHealth:
         observed_at=_utc(data.observed_at), frames=data.frames, analysed=data.analysed, dropped=data.dropped,
         detected=data.detected, detections=data.detections, incidents=data.incidents, fps=data.fps,
         clips=data.clips, clips_lost=data.clips_lost, suppressed=data.suppressed,
+        muted=data.muted, mutes=tuple(Mute(rule=one.rule, until=_utc(one.until)) for one in data.mutes),
     )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from gridwatch.domain.command import Mute
 from gridwatch.domain.site import SitePath
 
 
@@ -51,3 +52,7 @@ class CameraHealth:
     """Incidents that should have a clip and have none."""
     suppressed: int = 0
     """Incidents not raised, or later, since one was cleared at their place a moment ago (`cooldown_seconds`)."""
+    muted: int = 0
+    """Incidents not raised, since somebody has muted their rule."""
+    mutes: tuple[Mute, ...] = ()
+    """Rules that raise nothing now."""

@@ -12,17 +12,15 @@ import structlog
 
 from gridwatch.app.backoff import Backoff
 from gridwatch.app.commands.authority import Authority
-from gridwatch.app.commands.response import as_message, echoed, nowhere, response_topic
+from gridwatch.app.commands.response import ToSend, as_message, echoed, nowhere, response_topic
 from gridwatch.bus import (
     ANSWER_ROOT,
     AnswerTopic,
     BrokerAddress,
     CommandTopic,
     Delivery,
-    Headers,
     LinkState,
     MalformedMessage,
-    OutgoingMessage,
     Subscriber,
     answer_filter,
     command_filter,
@@ -69,14 +67,6 @@ class Ledger(Protocol):
 
     async def keep_answer(self, command: UUID, answer: GivenAnswer) -> GivenAnswer:
         """Keep it unless there is one; the one that is to be given."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ToSend:
-    """An answer on its way."""
-
-    message: OutgoingMessage
-    headers: Headers
 
 
 @dataclass(kw_only=True, slots=True)

@@ -1,8 +1,10 @@
 """What is kept of commands, in memory, for tests."""
 
+from collections.abc import Mapping
 from uuid import UUID
 
-from gridwatch.domain import Acknowledgement, AuditEntry, Clock, SitePath
+from gridwatch.app.commands.memory import MemoryFailed, Remembered
+from gridwatch.domain import Acknowledgement, AuditEntry, Clock, Command, Mute, SitePath
 from gridwatch.store import GivenAnswer, StoreUnavailable
 
 
@@ -46,3 +48,42 @@ class MemoryLedger:
     def _check(self) -> None:
         if not self.available:
             raise StoreUnavailable("the ledger is away")
+
+
+class MemoryMemory:
+    """`office.Remembers` and `mutes.KeepsMutes`. `works = False` plays a disk that is full."""
+
+    def __init__(self) -> None:
+        self.works = True
+        self.room = True
+        self.answers: dict[UUID, Remembered] = {}
+        self.kept_mutes: dict[tuple[str, str], Mute] = {}
+
+    def answer(self, command: UUID) -> Remembered | None:
+        """See office.Remembers."""
+        self._check()
+        return self.answers.get(command)
+
+    def has_room(self, *, for_picture: bool) -> bool:  # noqa: ARG002 - it is full or it is not
+        """See office.Remembers."""
+        self._check()
+        return self.room
+
+    def remember(self, command: Command, answer: Remembered) -> None:
+        """See office.Remembers."""
+        self._check()
+        self.answers[command.id] = answer
+
+    def mutes(self) -> Mapping[tuple[str, str], Mute]:
+        """See mutes.KeepsMutes."""
+        self._check()
+        return self.kept_mutes
+
+    def keep_mute(self, camera: str, mute: Mute) -> None:
+        """See mutes.KeepsMutes."""
+        self._check()
+        self.kept_mutes[camera, mute.rule] = mute
+
+    def _check(self) -> None:
+        if not self.works:
+            raise MemoryFailed("the disk is full")

@@ -1,5 +1,7 @@
 """Where an answer may go."""
 
+from dataclasses import dataclass
+
 import structlog
 
 from gridwatch.bus import (
@@ -13,8 +15,17 @@ from gridwatch.bus import (
     OutgoingMessage,
     parse_answer_topic,
 )
+from gridwatch.bus.wire import EVIDENCE_CONTENT_TYPE
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ToSend:
+    """A message on its way to an asker."""
+
+    message: OutgoingMessage
+    headers: Headers
 
 
 def response_topic(delivery: Delivery, asked: CommandTopic) -> AnswerTopic | None:
@@ -48,3 +59,8 @@ def as_message(payload: bytes, to: AnswerTopic) -> OutgoingMessage:
 def nowhere(asked: CommandTopic) -> AnswerTopic:
     """A topic to encode an answer for that nobody waits for."""
     return AnswerTopic(camera=asked.camera, account=asked.account, inbox="-")
+
+
+def as_picture(jpeg: bytes, to: AnswerTopic) -> OutgoingMessage:
+    """A picture that was checked before."""
+    return OutgoingMessage(topic=to.picture, payload=jpeg, content_type=EVIDENCE_CONTENT_TYPE)

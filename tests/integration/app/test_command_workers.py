@@ -1,0 +1,141 @@
+"""Commands to real workers on a recorded stream, through a Mosquitto that holds every account to its own name."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from gridwatch.app.ingest import IngestRole
+from gridwatch.bus import (
+    CameraStateTopic,
+    Channel,
+    Delivery,
+    IncidentTopic,
+    LinkState,
+    Subscriber,
+    answer_filter,
+    decode_health,
+    decode_incident,
+    parse_topic,
+    subscriptions,
+)
+from gridwatch.config import Settings
+from gridwatch.domain import CameraHealth, Incident, MuteRule, Outcome, Phase, SitePath
+from tests.fixtures.acl_broker import AclBroker, acl_broker
+from tests.integration.app.commanding import CLOCK, OFFICER, ask, login, wish, write_settings
+from tests.waiting import wait_until
+
+STREET = Path(__file__).parents[3] / "samples/streams/pets2009-s2l1-street.mp4"
+OPERATOR = "operator@harbour"
+DISTRICT = SitePath(district="harbour")
+CROWD = {"id": "crowd", "kind": "crowding", "zone": "all", "count": 2, "seconds": 3, "update_seconds": 1}
+
+
+def camera(name: str) -> dict[str, object]:
+    return {
+        "id": name, "site": "harbour/north", "position": [0, 0], "source": {"file": str(STREET), "loop": True},
+        "zones": {"all": [[0, 0], [1, 0], [1, 1], [0, 1]]}, "rules": [CROWD], "health": {"frozen_seconds": None},
+    }  # fmt: skip
+
+
+class Ear:
+    """What an officer hears of the district: incidents, the latest states, and answers to somebody."""
+
+    def __init__(self, broker: AclBroker, account: str) -> None:
+        self.incidents: list[Incident] = []
+        self.states: dict[str, CameraHealth] = {}
+        self.answers: list[str] = []
+        filters = subscriptions(DISTRICT, Channel.INCIDENT, Channel.STATE)
+        self.subscriber = Subscriber(
+            broker.address(account), "ear", [*filters, answer_filter(DISTRICT, account)], self._take,
+            persistent=False, clock=CLOCK,
+        )  # fmt: skip
+
+    def _take(self, delivery: Delivery) -> None:
+        if delivery.topic.startswith("gridwatch/answer/"):
+            self.answers.append(delivery.topic)
+            return
+        topic = parse_topic(delivery.topic)
+        if isinstance(topic, IncidentTopic):
+            self.incidents.append(decode_incident(delivery.topic, delivery.payload, delivery.content_type))
+        elif isinstance(topic, CameraStateTopic):
+            self.states[topic.camera.camera] = decode_health(delivery.topic, delivery.payload)
+
+    def told(self, name: str, phase: Phase) -> list[Incident]:
+        return [one for one in self.incidents if (one.camera, one.phase) == (name, phase)]
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return write_settings(tmp_path, {}, cameras=[camera("gate-1"), camera("gate-2")])
+
+
+@pytest.fixture
+def broker(tmp_path: Path, settings: Settings) -> Iterator[AclBroker]:
+    with acl_broker(settings.deployment, tmp_path / "mosquitto") as running:
+        yield running
+
+
+@pytest.fixture
+def ear(broker: AclBroker) -> Iterator[Ear]:
+    ear = Ear(broker, OPERATOR)
+    ear.subscriber.start()
+    wait_until(lambda: ear.subscriber.status.state is LinkState.CONNECTED, 10.0)
+    yield ear
+    ear.subscriber.close(2.0)
+
+
+@contextmanager
+def working(broker: AclBroker, folder: Path, name: str) -> Iterator[IngestRole]:
+    """A worker with that camera alone."""
+    cameras = [camera("gate-1"), camera("gate-2")]
+    settings = write_settings(folder, login(broker, "ingest@harbour/north"), cameras=cameras)
+    role = IngestRole(settings.deployment, [settings.deployment.camera(name)], f"node-{name}", CLOCK)
+    role.start()
+    try:
+        yield role
+    finally:
+        role.close()
+
+
+@pytest.mark.slow
+def test_a_mute_holds_over_a_restart_until_it_is_ended_and_only_the_worker_that_has_the_camera_answers(
+    broker: AclBroker, tmp_path: Path, ear: Ear
+) -> None:
+    quiet = wish(MuteRule(rule="crowd", until=CLOCK.now() + timedelta(hours=1)), OPERATOR)
+    with working(broker, tmp_path, "gate-2"):
+        with working(broker, tmp_path, "gate-1"):
+            reply = ask(broker, quiet)
+            wait_until(lambda: "gate-1" in ear.states and ear.states["gate-1"].muted == 1, 30.0)
+            wait_until(lambda: bool(ear.told("gate-2", Phase.RAISED)), 30.0)
+        assert [one.rule for one in ear.states["gate-1"].mutes] == ["crowd"]
+        ear.states.clear()
+        with working(broker, tmp_path, "gate-1"):
+            again = ask(broker, quiet)
+            wait_until(lambda: "gate-1" in ear.states and ear.states["gate-1"].muted == 1, 30.0)
+            assert ear.told("gate-1", Phase.RAISED) == []
+            ended = ask(broker, wish(MuteRule(rule="crowd", until=CLOCK.now()), OPERATOR))
+            wait_until(lambda: bool(ear.told("gate-1", Phase.UPDATED)), 30.0)
+            wait_until(lambda: ear.states["gate-1"].mutes == (), 10.0)
+
+    assert (reply.answer.outcome, reply.answer.node) == (Outcome.DONE, "node-gate-1")
+    assert again.answer == reply.answer, "the same command, after a restart"
+    assert ended.answer.outcome is Outcome.DONE
+    assert len(ear.answers) == 3, "of two workers one answers"
+    told = [one for one in ear.incidents if one.camera == "gate-1"]
+    assert [one.seq for one in told[:2]] == [0, 1], "what goes on is raised when the mute ends, and counted from there"
+
+
+def test_who_may_not_mute_is_refused_and_the_rule_raises(broker: AclBroker, tmp_path: Path, ear: Ear) -> None:
+    until = CLOCK.now() + timedelta(hours=1)
+    with working(broker, tmp_path, "gate-1"):
+        refused = ask(broker, wish(MuteRule(rule="crowd", until=until), OFFICER))
+        unknown = ask(broker, wish(MuteRule(rule="fence", until=until), OPERATOR))
+        wait_until(lambda: bool(ear.told("gate-1", Phase.RAISED)), 30.0)
+
+    assert refused.answer.outcome is Outcome.NOT_ALLOWED
+    assert "the role officer may not mute" in refused.answer.reason
+    assert unknown.answer.outcome is Outcome.UNKNOWN
+    assert "it has crowd" in unknown.answer.reason
