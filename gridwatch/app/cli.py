@@ -280,6 +280,25 @@ def convert_samples(
     convert(source, config, camera, folder, fps, tolerance)
 
 
+@app.command("migrate")
+def migrate_database(
+    *,
+    only_plan: Annotated[bool, typer.Option("--plan", help="Print the SQL and change nothing.")] = False,
+    to: Annotated[int | None, typer.Option(min=0, help="Number of a migration, up or down. Default: newest.")] = None,
+    allow_loss: Annotated[bool, typer.Option(help="Go down also where that deletes what is stored.")] = False,
+    config: ConfigPath = DEFAULT_CONFIG,
+) -> None:
+    """Bring the database's schema up to date; every role does so when it starts. Stop them all before going down."""
+    from gridwatch.app.migrate_command import planned, run_migrate, show_plan
+
+    settings = load_settings(config)
+    if only_plan:
+        show_plan(asyncio.run(planned(settings, to)), out)
+        return
+    done = asyncio.run(run_migrate(settings, SystemClock(), to, allow_loss=allow_loss))
+    out.print(f"done: {', '.join(done)}" if done else "nothing to do")
+
+
 @accounts.command("add")
 def add_account(
     name: str,

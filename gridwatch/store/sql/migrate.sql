@@ -13,12 +13,18 @@ CREATE TABLE IF NOT EXISTS migration (
     applied_at timestamptz NOT NULL
 )
 
+-- name: has_list
+SELECT to_regclass('migration') IS NOT NULL AS there
+
 -- name: applied
 SELECT name, sha256 FROM migration
 
 -- name: record
 INSERT INTO migration (name, sha256, applied_at) VALUES (%(name)s, %(sha256)s, %(at)s)
 ON CONFLICT (name) DO UPDATE SET sha256 = excluded.sha256, applied_at = excluded.applied_at
+
+-- name: unrecord
+DELETE FROM migration WHERE name = ANY (%(names)s::text[])
 
 -- name: timescale
 -- Without the preload, CREATE EXTENSION would end the session. An unprivileged user does not see that setting, and could
