@@ -17,6 +17,7 @@ from gridwatch.config.model import CameraConfig, CameraSource, Deployment
 from gridwatch.config.problems import ConfigError, Location, Problem, nearest
 from gridwatch.config.retention import BELOW_FLOOR, days
 from gridwatch.config.rules import LineCrossingRule
+from gridwatch.config.sources import MqttSourceBase, SourceConfig, bound_by
 from gridwatch.domain import Grid, Position, SitePath, SiteRecord
 
 
@@ -91,10 +92,15 @@ def _explain(error: ErrorDetails, location: Location) -> str:
     if error["type"] == "extra_forbidden":
         return f"unknown key{nearest(str(location[-1]), _known_keys(location[:-1]))}"
     if error["type"] == "union_tag_invalid":
-        kinds = re.findall(r": '(\w+)'>", error["ctx"]["expected_tags"])
-        return f"no rule of kind {error['ctx']['tag']!r}{nearest(str(error['ctx']['tag']), kinds)}"
+        tag, expected = str(error["ctx"]["tag"]), error["ctx"]["expected_tags"]
+        if location[:1] == ("sources",):
+            types = re.findall(r"'(\w+)'", expected)
+            return f"no source of type {tag!r}{nearest(tag, types)}"
+        kinds = re.findall(r": '(\w+)'>", expected)
+        return f"no rule of kind {tag!r}{nearest(tag, kinds)}"
     if error["type"] == "union_tag_not_found":
-        return "kind is required but not given"
+        discriminator = str(error["ctx"]["discriminator"]).strip("'")
+        return f"{discriminator} is required but not given"
     return plain_message(error)
 
 
@@ -136,6 +142,7 @@ def _resolve(deployment: Deployment, base: Path, environment: Environment) -> De
     return deployment.model_copy(
         update={
             "cameras": cameras,
+            "sources": tuple(_resolve_foreign(one, base) for one in deployment.sources),
             "grids": None if deployment.grids is None else (base / deployment.grids).resolve(),
             "detector": _resolve_detector(deployment.detector, base),
             "detectors": {name: _resolve_detector(one, base) for name, one in deployment.detectors.items()},
@@ -168,6 +175,13 @@ def _resolve_detector(detector: _Detector, base: Path) -> _Detector:
     return detector.model_copy(update=resolved)
 
 
+def _resolve_foreign(source: SourceConfig, base: Path) -> SourceConfig:
+    if not isinstance(source, MqttSourceBase) or source.broker is None or source.broker.tls_ca is None:
+        return source
+    broker = source.broker.model_copy(update={"tls_ca": (base / source.broker.tls_ca).resolve()})
+    return source.model_copy(update={"broker": broker})
+
+
 def _resolve_source(source: CameraSource, base: Path) -> CameraSource:
     paths = {name: (base / path).resolve() for name, path in (("file", source.file), ("tls_ca", source.tls_ca)) if path}
     onvif = source.onvif
@@ -198,6 +212,7 @@ def _cross_check(document: Document, deployment: Deployment) -> Iterator[Problem
         yield from _check_rules(document, here, camera)
     yield from _check_detectors(document, deployment)
     yield from _check_retention(document, deployment, known_sites)
+    yield from _check_sources(document, deployment)
 
 
 def _check_retention(document: Document, deployment: Deployment, known_sites: set[str]) -> Iterator[Problem]:
@@ -212,6 +227,32 @@ def _check_retention(document: Document, deployment: Deployment, known_sites: se
         if rule.site is not None and rule.site not in known_sites:
             message = f"no site {rule.site!r} in the tree{nearest(rule.site, known_sites)}"
             yield document.problem((*here, "site"), message)
+
+
+def _check_sources(document: Document, deployment: Deployment) -> Iterator[Problem]:
+    """What sources are bound to is there, and none tells under the name of another, or of a camera's rule."""
+    cameras = {camera.id for camera in deployment.cameras}
+    sites = {str(site.path) for site in site_tree(deployment)}
+    seen: set[str] = set()
+    for index, source in enumerate(deployment.sources):
+        here: Location = ("sources", index)
+        if source.id in seen:
+            yield document.problem((*here, "id"), f"source {source.id!r} is defined twice")
+        seen.add(source.id)
+        if any(rule.id.startswith(f"{source.id}.") for camera in deployment.cameras for rule in camera.rules):
+            message = f"a camera has a rule that begins with {source.id + '.'!r}, as those of this source do"
+            yield document.problem((*here, "id"), message)
+        authority = source.broker.tls_ca if isinstance(source, MqttSourceBase) and source.broker else None
+        if authority is not None and not authority.is_file():
+            yield document.problem((*here, "broker", "tls_ca"), f"no such file: {authority}")
+        for one in bound_by(source):
+            if isinstance(one, str):
+                if one not in cameras:
+                    yield document.problem(here, f"it is bound to no camera {one!r}{nearest(one, cameras)}")
+            elif one.site not in sites:
+                yield document.problem(here, f"{one.id!r} is at no site {one.site!r}{nearest(one.site, sites)}")
+            elif one.id in cameras:
+                yield document.problem(here, f"{one.id!r} is a camera of the deployment: bind it by its id alone")
 
 
 def _check_detectors(document: Document, deployment: Deployment) -> Iterator[Problem]:

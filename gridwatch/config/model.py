@@ -13,6 +13,7 @@ from gridwatch.config.retention import RetentionConfig
 from gridwatch.config.rules import RuleConfig
 from gridwatch.config.schedule import TimeZoneName
 from gridwatch.config.services import ServicesConfig
+from gridwatch.config.sources import SourceConfig
 from gridwatch.domain import HEALTH_RULE_PREFIX, CaseStep, Category, IncidentKind, Position, Severity, SitePath, Unit
 
 
@@ -335,6 +336,8 @@ class Deployment(Section):
     clips: ClipsConfig = ClipsConfig()
     cases: CasesConfig = CasesConfig()
     retention: RetentionConfig = RetentionConfig()
+    sources: tuple[SourceConfig, ...] = ()
+    """Other systems that tell of incidents."""
     services: ServicesConfig = ServicesConfig()
 
     def health_of(self, camera: CameraConfig) -> HealthConfig:

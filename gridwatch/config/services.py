@@ -58,6 +58,13 @@ class OutboxConfig(Section):
     """Messages a second that a worker sends of what has waited long; what happens now is not slowed down."""
 
 
+class WebhooksConfig(Section):
+    """Where other systems send what they saw over HTTP, when a source is a webhook. TLS is a proxy's work."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8481
+
+
 class ServicesConfig(Section):
     """What the roles need around them."""
 
@@ -68,3 +75,5 @@ class ServicesConfig(Section):
     commands: CommandsConfig = CommandsConfig()
     api: ApiConfig = ApiConfig()
     outbox: OutboxConfig = OutboxConfig()
+    webhooks: WebhooksConfig = WebhooksConfig()
+    outbox_max_bytes: Annotated[int, Field(ge=1_000_000)] = 256_000_000

@@ -3,6 +3,7 @@
 For whoever takes in what others tell: camera events over ONVIF (`ingest.events`), and other systems (`sources`).
 """
 
+import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -72,6 +73,12 @@ _IDENTITY = (
 )
 _IDENTITY_TOPICS = (*_IDENTITY, "radiometry")
 _IDENTITY_ITEMS = (*_IDENTITY, "person", "gender", "ethnic")
+_IDENTITY_FIELDS = frozenset(
+    {"sub_label", "sub_labels", "thumbnail", "snapshot", "attributes", "current_attributes", "name", "owner"}
+)
+"""Under these, other systems (Frigate first) keep names, plates and pictures; the names themselves do not say so."""
+_MAX_RULE = 63
+_UNSAFE = re.compile(r"[^a-z0-9_-]+")
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 
@@ -87,6 +94,26 @@ def alarm_topic(path: str) -> AlarmTopic | None:
             return _TOPICS[path]
         path = path.rpartition("/")[0]
     return None
+
+
+def is_identity_field(name: str) -> bool:
+    """Whether a field of another system's message holds a name, a plate, a picture of a person or a fact about one."""
+    return name.lower() in _IDENTITY_FIELDS or has_identity_item([name])
+
+
+def named_rule(head: str, name: str) -> str:
+    """`onvif.linedetector.crossed.gate-west`: `head`, and the name that somebody else gave a rule or an input.
+
+    A name that had to be changed to be safe in topics and URLs gets a digest, lest two become one.
+    """
+    if not name:
+        return head
+    room = _MAX_RULE - len(head) - 1
+    safe = _UNSAFE.sub("-", name.lower()).strip("-")
+    if safe != name.lower() or len(safe) > room:
+        digest = hashlib.sha256(name.encode()).hexdigest()[:6]
+        safe = f"{safe[: room - 7]}-{digest}".lstrip("-")
+    return f"{head}.{safe}"
 
 
 def is_identity_topic(path: str) -> bool:

@@ -1,7 +1,5 @@
 """From device events to incidents. Pure: no clock, no I/O, equal inputs give equal answers."""
 
-import hashlib
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -12,7 +10,7 @@ from uuid import UUID
 
 from gridwatch.config.model import ONVIF_RULE_PREFIX, CameraConfig
 from gridwatch.domain import Incident, Phase, Severity, incident_id
-from gridwatch.domain.onvif import AlarmTopic, alarm_topic
+from gridwatch.domain.onvif import AlarmTopic, alarm_topic, named_rule
 from gridwatch.ingest.events.model import DeviceEvent, Items, Operation
 
 MAX_ACTIVE = 128
@@ -23,8 +21,6 @@ BURST = 20
 """Incidents that one topic of a camera may raise at once..."""
 REFILL_SECONDS = 3.0
 """...and how long it takes to be allowed one more."""
-_MAX_RULE = 63
-_UNSAFE = re.compile(r"[^a-z0-9_-]+")
 
 _K = TypeVar("_K")
 _V = TypeVar("_V")
@@ -174,21 +170,9 @@ def _severity(topic: AlarmTopic) -> Severity:
 
 
 def _rule(topic: AlarmTopic, event: DeviceEvent) -> str:
-    """`onvif.linedetector.crossed.gate-west`: the topic, and the name of the camera's rule or input.
-
-    A name that had to be changed to be safe in topics and URLs gets a digest, lest two become one.
-    """
+    """`onvif.linedetector.crossed.gate-west`: the topic, and the name of the camera's rule or input."""
     source = dict(event.source)
-    name = source.get("Rule") or source.get("InputToken") or ""
-    rule = ONVIF_RULE_PREFIX + topic.rule
-    if not name:
-        return rule
-    room = _MAX_RULE - len(rule) - 1
-    safe = _UNSAFE.sub("-", name.lower()).strip("-")
-    if safe != name.lower() or len(safe) > room:
-        digest = hashlib.sha256(name.encode()).hexdigest()[:6]
-        safe = f"{safe[: room - 7]}-{digest}".lstrip("-")
-    return f"{rule}.{safe}"
+    return named_rule(ONVIF_RULE_PREFIX + topic.rule, source.get("Rule") or source.get("InputToken") or "")
 
 
 def _refilled(allowance: Allowance | None, now: datetime) -> Allowance:
