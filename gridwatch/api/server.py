@@ -112,7 +112,9 @@ class ApiServer:
         """End open streams, let requests finish for a second, and stop; after `timeout` seconds, cut them off."""
         if self._task is None or self._server is None:
             return
-        self._app.state.context.streams.close()
+        context = getattr(self._app.state, "context", None)
+        if context is not None:  # an app without streams has none
+            context.streams.close()
         self._server.should_exit = True
         _, pending = await asyncio.wait({self._task}, timeout=timeout)
         if pending:

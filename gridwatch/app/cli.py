@@ -107,7 +107,7 @@ def check_config(config: ConfigPath = DEFAULT_CONFIG) -> None:
 
 @app.command()
 def run(config: ConfigPath = DEFAULT_CONFIG) -> None:
-    """Everything the deployment needs in one go: ingest, record and serve, each a process that is kept alive."""
+    """Everything the deployment needs in one go: record, serve, adapt and ingest, each a process that is kept alive."""
     from gridwatch.app.run import run_roles
 
     run_roles(_checked(config), SystemClock())
@@ -155,6 +155,18 @@ def serve(config: ConfigPath = DEFAULT_CONFIG) -> None:
     from gridwatch.app.serve import ServeRole
 
     run_until_signalled(ServeRole(load_settings(config), SystemClock()).run)
+
+
+@app.command()
+def adapt(
+    config: ConfigPath = DEFAULT_CONFIG,
+    name: Annotated[str, typer.Option(help="Names the node, its outbox and its sessions.")] = "adapt",
+) -> None:
+    """Other systems' events to incidents on the broker: Frigate, ONVIF over MQTT, any topic, webhooks."""
+    from gridwatch.app.adapt import AdaptRole
+    from gridwatch.app.opening import run_until_signalled
+
+    run_until_signalled(AdaptRole(load_settings(config).deployment, name, SystemClock()).run)
 
 
 @app.command()

@@ -76,4 +76,3 @@ class ServicesConfig(Section):
     api: ApiConfig = ApiConfig()
     outbox: OutboxConfig = OutboxConfig()
     webhooks: WebhooksConfig = WebhooksConfig()
-    outbox_max_bytes: Annotated[int, Field(ge=1_000_000)] = 256_000_000

@@ -10,7 +10,9 @@ from gridwatch.bus.topics import ROOT
 from gridwatch.config import Deployment
 from gridwatch.config.commands import CommandAccount
 from gridwatch.config.model import BrokerPlace, CheckpointConfig, DistrictConfig, SubstationConfig
+from gridwatch.config.sources import MqttSourceBase
 from gridwatch.domain import SiteLevel, SitePath, UsageError
+from gridwatch.sources import topic_filters
 
 
 class AccountRole(StrEnum):
@@ -22,6 +24,7 @@ class AccountRole(StrEnum):
     OPERATOR = "operator"  # the command centre: as an officer, of the whole district
     ADMINISTRATOR = "administrator"  # as an officer; workers and recorder let it do more
     PERSON = "person"  # somebody with a name of their own (`services.commands.accounts`), as an officer
+    ADAPT = "adapt"  # tells what other systems see, anywhere in the district
     VEHICLE = "vehicle"  # tells where the moving cameras of a site are
     BRIDGE = "bridge"  # a substation's broker at the district's
 
@@ -57,6 +60,8 @@ class Account:
     """Of a person."""
     passes_on: tuple[str, ...] = ()
     """Of a bridge: the accounts at its broker, whose commands it may pass on."""
+    foreign: tuple[str, ...] = ()
+    """Filters of other systems' topics that it reads."""
 
     @property
     def name(self) -> str:
@@ -84,6 +89,8 @@ class Account:
                 )
             case AccountRole.VEHICLE:
                 return (_write(f"{ROOT}/{_cameras(self.site)}/position"),)
+            case AccountRole.ADAPT:
+                return (_write(f"{ROOT}/{self.site}/#"), *(_read(one) for one in self.foreign))
             case AccountRole.BRIDGE:
                 place = str(self.site)
                 return (
@@ -157,6 +164,10 @@ def plan_brokers(deployment: Deployment) -> tuple[Broker, ...]:
             names = tuple(one.name for one in below.accounts if one.role in _ASKS)
             at_top.append(Account(role=AccountRole.BRIDGE, site=site, passes_on=names))
             at_top.append(Account(role=AccountRole.OFFICER, site=site))
+    if deployment.sources:
+        ours = (one for one in deployment.sources if isinstance(one, MqttSourceBase) and one.broker is None)
+        foreign = tuple(topic for one in ours for topic in topic_filters(one))
+        at_top.append(Account(role=AccountRole.ADAPT, site=top, foreign=foreign))
     found = deployment.services.broker.home_assistant
     discovery = None if found is None else discovery_topics(district.id, found.prefix)
     root = _finding(Broker(site=top, place=district.broker, accounts=tuple(at_top)), discovery)

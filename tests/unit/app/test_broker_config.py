@@ -69,6 +69,28 @@ def test_where_home_assistant_is_to_find_cameras_workers_may_write_that_and_offi
     assert not any("ha/" in line for line in acl_of(north)["vehicle@harbour/north"])
 
 
+def test_where_there_are_sources_their_adapter_writes_in_the_district_and_reads_their_topics_here() -> None:
+    place = {"id": "hall", "site": "harbour", "position": [0, 0]}
+    rules = [{"id": "r", "kind": "intrusion", "labels": ["person"]}]
+    here = {"id": "here", "type": "frigate", "cameras": {"c": place}, "rules": rules}
+    sources = Deployment.model_validate(
+        {
+            "version": 1, "district": {"id": "harbour", "name": "Harbour"},
+            "sources": [
+                here, {**here, "id": "there", "topic": "far/events", "broker": {"url": "mqtt://192.0.2.1"}},
+                {"id": "cams", "type": "onvif", "cameras": {"site/cam7": place}},
+            ],
+        }
+    ).sources  # fmt: skip
+    top, north = plan_brokers(deployment().model_copy(update={"sources": sources}))
+
+    assert acl_of(top)["adapt@harbour"] == [
+        "topic write gridwatch/v1/harbour/#", "topic read frigate/events", "topic read site/cam7/onvif-ej/#",
+    ]  # fmt: skip
+    assert "adapt@harbour" not in acl_of(north)
+    assert "adapt@harbour" not in acl_of(plan_brokers(deployment())[0])
+
+
 def test_nobody_may_do_anything_outside_of_their_site() -> None:
     top, north = plan_brokers(deployment())
 
