@@ -173,6 +173,10 @@ def test_times_never_go_back_within_an_incident(tmp_path: Path) -> None:
     desk.hear("smoke", smoke(alarm=False, at="2026-03-04T11:00:00Z"))
     raised, cleared = desk.put
     assert raised.occurred_at <= raised.observed_at <= cleared.observed_at
+    desk = Desk(tmp_path, FRIGATE)
+    desk.hear("lobby", frigate("update", 3))
+    desk.hear("lobby", frigate("end", 1))
+    assert desk.put[1].observed_at == desk.put[0].observed_at
 
 
 def test_the_memory_keeps_hashes_and_no_more_than_it_may(tmp_path: Path) -> None:
