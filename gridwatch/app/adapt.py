@@ -1,7 +1,7 @@
 """The adapt role: other systems' events to incidents on the broker."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import structlog
 
@@ -16,7 +16,7 @@ from gridwatch.bus import BrokerAddress, Delivery, Outbox, OutboxError, Publishe
 from gridwatch.config import Deployment
 from gridwatch.config.sources import MqttSourceBase, WebhookSource
 from gridwatch.domain import Clock, SitePath, UsageError
-from gridwatch.sources import Arrived, SourceMemory, SourceMemoryError, Unread, topic_filters
+from gridwatch.sources import Arrived, SourceMemory, SourceMemoryError, SourceTally, Unread, topic_filters
 
 log = structlog.get_logger(__name__)
 
@@ -53,11 +53,14 @@ class AdaptRole:
         self._queue: asyncio.Queue[tuple[str, Delivery]] = asyncio.Queue(2 * self._most)
         self.port: int | None = None
         """Where webhooks are listened for; None before, and without any."""
+        self.tallies: Mapping[str, SourceTally] = {}
+        """By source id, once it runs."""
 
     async def run(self, stop: asyncio.Event) -> None:
         """Adapt until `stop` is set. Raises UsageError, OutboxError or SourceMemoryError when it cannot begin."""
         try:
             intake, publisher = await asyncio.to_thread(self._open)
+            self.tallies = intake.tallies
             server = await self._listen(intake, publisher)
             self._subscribe(asyncio.get_running_loop())
             log.info("adapt_started", node=self._node, sources=[one.id for one in self._deployment.sources])

@@ -1,13 +1,15 @@
 """The adapt role as a process, between a real Mosquitto and whoever sends: nothing lost, nothing twice."""
 
+import asyncio
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,18 +17,24 @@ from uuid import UUID
 
 import httpx
 import pytest
+import structlog
 import yaml
 
 from gridwatch.app.adapt import AdaptRole
 from gridwatch.app.run import roles
-from gridwatch.bus import BrokerAddress, Channel, decode_incident
+from gridwatch.app.sink import IncidentSink
+from gridwatch.bus import BrokerAddress, Channel, OnvifMirror, decode_incident
 from gridwatch.config import Settings, load_settings
-from gridwatch.domain import Incident, Phase, SystemClock, UsageError
+from gridwatch.config.sources import MqttSourceBase
+from gridwatch.domain import Incident, Phase, SitePath, SystemClock, UsageError
+from gridwatch.sources import Unread
 from tests.fixtures.broker import BrokerControl
 from tests.integration.app.conftest import MakeSettings
-from tests.integration.bus.parts import Collector, subscribed
+from tests.integration.bus.parts import Collector, publishing, subscribed
+from tests.unit.bus.samples import incident
 from tests.waiting import wait_until
 
+CLOCK = SystemClock()
 TOKEN = "0123456789abcdef"
 CAMERA = {"id": "gate-1", "source": {"rtsp": "rtsp://192.0.2.1/"}}
 SMOKE = {
@@ -36,7 +44,7 @@ SMOKE = {
 
 
 def now() -> datetime:
-    return SystemClock().now()
+    return CLOCK.now()
 
 
 def frigate(number: int, kind: str, begun: datetime) -> str:
@@ -100,6 +108,7 @@ def told(collector: Collector) -> list[Incident]:
     return list({(one.id, one.seq): one for one in heard}.values())
 
 
+@pytest.mark.slow
 def test_through_kill_9_every_object_of_frigate_is_one_incident_that_ends(
     settings: MakeSettings, mosquitto: BrokerControl, tmp_path: Path
 ) -> None:
@@ -163,6 +172,78 @@ def test_a_webhook_is_answered_when_its_incident_is_on_disk_and_the_broker_may_b
     assert cleared == {"id": raised["id"], "seq": 1, "phase": "cleared"}
 
 
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[AdaptRole]:
+    """The role in this process, subscribed to all its sources."""
+    role, stop = AdaptRole(settings.deployment, "adapt", CLOCK), asyncio.Event()
+    with structlog.testing.capture_logs() as logs:
+        task = asyncio.create_task(role.run(stop))
+        wanted = sum(isinstance(one, MqttSourceBase) for one in settings.deployment.sources)
+        await until(lambda: task.done() or sum(one["event"] == "broker_subscribed" for one in logs) >= wanted)
+        try:
+            yield role
+        finally:
+            stop.set()
+            await task
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Let the role go on while waiting, in its loop."""
+    await asyncio.to_thread(wait_until, condition, 30.0)
+
+
+async def test_what_one_district_mirrors_another_takes_in_and_a_kept_state_begins_nothing(
+    settings: MakeSettings, mosquitto: BrokerControl, tmp_path: Path
+) -> None:
+    there = SitePath(district="adapt-d")
+    source = {"id": "cams", "type": "onvif", "cameras": {"gridwatch/v1/adapt-d/-/-/gate-1": "gate-1"}}
+    chosen = with_sources(settings("adapt-e", broker=mosquitto, cameras=[CAMERA]), source)
+    before, inside, later = (incident(n, site=there, rule=f"r{n}", occurred_at=now()) for n in range(3))
+    collector = Collector()
+
+    def phases() -> list[tuple[str, Phase]]:
+        return [(one.rule, one.phase) for one in told(collector)]
+
+    with (
+        subscribed(mosquitto.address, "adapt-e", collector, channels=[Channel.INCIDENT]),
+        subscribed(mosquitto.address, "adapt-d", Collector(), channels=[Channel.INCIDENT]),
+        publishing(mosquitto.address, "adapt-d", tmp_path / "there") as (outbox, publisher),
+    ):
+        sink = IncidentSink(outbox, publisher, ["gate-1"], mirror=OnvifMirror())
+        sink.put("gate-1", [before])
+        await until(lambda: publisher.status().pending == 0)
+        async with running(chosen):
+            sink.put("gate-1", [inside, later])
+            await until(lambda: len(phases()) == 2)
+            sink.put("gate-1", [inside.cleared(now()), before.cleared(now())])
+            await until(lambda: len(phases()) == 3)
+        sink.put("gate-1", [later.cleared(now())])
+        await until(lambda: publisher.status().pending == 0)
+        async with running(chosen):
+            await until(lambda: len(phases()) == 4)
+    name = "cams.fielddetector.objectsinside."
+    assert phases() == [
+        (f"{name}r1", Phase.RAISED), (f"{name}r2", Phase.RAISED), (f"{name}r1", Phase.CLEARED),
+        (f"{name}r2", Phase.CLEARED),
+    ]  # fmt: skip
+
+
+async def test_a_flood_of_nonsense_is_counted_and_what_comes_after_it_is_told(
+    settings: MakeSettings, mosquitto: BrokerControl, tmp_path: Path
+) -> None:
+    topic, chance = "adapt-g/frigate/events", random.Random(1)
+    chosen = with_sources(settings("adapt-g", broker=mosquitto, cameras=[CAMERA]), lobby(topic))
+    good = frigate(1, "new", now())
+    nonsense = ["".join(chance.choices(good + "{}[]\\\x01", k=chance.randint(1, 300))) for _ in range(400)]
+    lines = [line.replace("\n", " ") for line in nonsense]
+    collector = Collector()
+    with subscribed(mosquitto.address, "adapt-g", collector, channels=[Channel.INCIDENT]):
+        async with running(chosen) as role:
+            await asyncio.to_thread(publish, mosquitto.address, topic, [*lines, good], tmp_path)
+            await until(lambda: len(told(collector)) == 1)
+            assert role.tallies["lobby"].unread[Unread.MALFORMED] == len(lines)
+
+
 def test_run_starts_it_only_where_there_are_sources() -> None:
     names = [[role.name for role in roles(Path("x.yaml"), adapt=adapt)] for adapt in (False, True)]
     assert names == [["record", "serve", "ingest"], ["record", "serve", "adapt", "ingest"]]
@@ -170,4 +251,4 @@ def test_run_starts_it_only_where_there_are_sources() -> None:
 
 def test_without_sources_it_says_what_to_write(settings: MakeSettings) -> None:
     with pytest.raises(UsageError, match="describe other systems under `sources`"):
-        AdaptRole(settings("adapt-c").deployment, "adapt", SystemClock())
+        AdaptRole(settings("adapt-c").deployment, "adapt", CLOCK)
