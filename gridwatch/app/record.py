@@ -10,6 +10,7 @@ import structlog
 from gridwatch.app.backoff import Backoff
 from gridwatch.app.batches import Batches
 from gridwatch.app.commands.clerk import ClerkDesk
+from gridwatch.app.counting import CountingJob
 from gridwatch.app.opening import make_database, open_database, pause
 from gridwatch.app.recorder import Recorder
 from gridwatch.app.retention import RetentionJob
@@ -105,14 +106,17 @@ class RecordRole:
             self._subscriber = subscriber = self._make_subscriber(asyncio.get_running_loop())
             subscriber.start()
             log.info("recorder_started", broker=str(self._address))
-            retention = asyncio.create_task(self._retention.run(stop), name="record-retention")
+            chores = [
+                asyncio.create_task(self._retention.run(stop), name="record-retention"),
+                asyncio.create_task(CountingJob(self._database.statistics).run(stop), name="record-counting"),
+            ]
             try:
                 async with self.commands.open():
                     await self._record_until(stop)
             finally:
                 stop.set()
                 await asyncio.to_thread(subscriber.close, 2.0)
-                await retention
+                await asyncio.gather(*chores)
         finally:
             await self._database.close()
             log.info("recorder_stopped", **asdict(self.recorder.counts))

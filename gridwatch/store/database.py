@@ -25,6 +25,7 @@ from gridwatch.store.queries import queries
 from gridwatch.store.recording import Recording
 from gridwatch.store.retention import RetentionStore
 from gridwatch.store.rows import evidence_object, health_row
+from gridwatch.store.statistics import StatisticsStore
 
 
 class Database:
@@ -49,6 +50,7 @@ class Database:
         self.quarantine = QuarantineStore(self._pool, clock)
         self.commands = CommandStore(self._pool, clock)
         self.figures = Figures(self._pool)
+        self.statistics = StatisticsStore(self._pool)
         self.exports = ExportStore(self._pool)
         self.holds = HoldStore(self._pool, clock)
         self.retention = RetentionStore(self._pool, self.files, clock)

@@ -19,7 +19,7 @@ from gridwatch.store.message_rows import array, copy_line, message_row, state_pa
 from gridwatch.store.migrate import packaged_migrations, timescale_variant
 from gridwatch.store.queries import queries
 from gridwatch.store.recording import latest_states
-from gridwatch.store.rows import evidence_object, incident_filter_parameters, page_parameters
+from gridwatch.store.rows import evidence_object, incident_filter_parameters, page_parameters, site_columns
 from tests.integration.store.build import DISTRICT, NORTH, START, incident, picture
 
 HERE = Path(__file__).parent / "timescale"
@@ -124,6 +124,11 @@ LATE = [incident("day-0", seq=2, phase=Phase.CLEARED), incident("late", at=timed
 FILTER = as_json(incident_filter_parameters(IncidentFilter(scope=DISTRICT)))
 NORTH_LATER = as_json(incident_filter_parameters(IncidentFilter(scope=NORTH, since=START + timedelta(days=2))))
 PAGE = page_parameters(None, 3)
+COUNTED = {"kinds": [], "since": START.date().isoformat(), "until": (START + timedelta(days=30)).isoformat()}
+COUNTS = [
+    reading("statistics", name, **site_columns(scope), **COUNTED)
+    for name, scope in (("site_hours", NORTH), ("site_days", DISTRICT), ("grid_days", DISTRICT))
+]
 
 READ = [
     reading("incidents", "incidents", **FILTER, **PAGE),
@@ -135,12 +140,19 @@ READ = [
     reading("figures", "incident_counts"),
     reading_set("figures", "message_ids", after=3),
 ]
+COUNT = named("statistics", "count_incidents", most=3)
+"""In two parts, and what comes in between."""
+REFRESH = [
+    Step(f"CALL refresh_continuous_aggregate('{one}', NULL, NULL)", None)
+    for one in ("site_hours", "site_days", "grid_days")
+]
 AUDIT = Step(
     "INSERT INTO audit (at, account, action, subject, reason) VALUES (%(at)s::timestamptz, 'ann', 'login', '', '')",
     {"at": START.isoformat()},
 )
 REFUSED = [Step(sql, {}) for sql in ("UPDATE audit SET reason = 'x'", "DELETE FROM audit", "TRUNCATE audit")]
 MIGRATE = [Step(m.sql, None) for m in packaged_migrations()]
+DOWN = [Step(m.down, None) for m in reversed(packaged_migrations()) if m.down]
 VARIANT = Step(timescale_variant().sql, None)
 COMPRESS = Step("SELECT compress_chunk(c)::text AS chunk FROM show_chunks('incident_message') AS c", {})
 OLD = {
@@ -197,28 +209,54 @@ def rows(results: Sequence[dict[str, Any]]) -> list[Any]:
     ]
 
 
+def script() -> list[tuple[str, Step]]:
+    """All steps, each with where it runs: on "both", on "timescale" or on "plain" alone."""
+    count = [("timescale", REFRESH), ("plain", [COUNT]), ("both", COUNTS)]
+    parts: list[tuple[str, Sequence[Step]]] = [
+        ("timescale", [Step("CREATE EXTENSION IF NOT EXISTS timescaledb", None)]),
+        ("both", MIGRATE),
+        ("timescale", [VARIANT]),
+        ("both", [*recording(*DAYS), *recording(*UPDATES), *READ, *COUNTS]),  # nothing is counted yet: real-time
+        *count,
+        ("both", [AUDIT, *REFUSED]),
+        ("timescale", [COMPRESS]),
+        ("both", [*recording(*LATE), *READ]),
+        *count,
+        ("both", [*RETAIN, *READ, *COUNTS]),  # what is counted stays
+        ("timescale", [VARIANT, HYPERTABLES]),
+        ("both", DOWN),
+        ("both", MIGRATE),
+        ("timescale", [VARIANT]),
+    ]
+    return [(where, step) for where, steps in parts for step in steps]
+
+
 def test_migrations_and_queries_give_the_same_on_timescaledb(empty_database_dsn: str, tmp_path: Path) -> None:
-    batches = [*recording(*DAYS), *recording(*UPDATES)]
-    common = [*MIGRATE, *batches, *READ, AUDIT, *REFUSED]
-    late = [*recording(*LATE), *READ, *RETAIN, *READ]
-    timescale = on_timescale(
-        tmp_path,
-        [
-            Step("CREATE EXTENSION IF NOT EXISTS timescaledb", None), *MIGRATE, VARIANT, *batches, *READ, AUDIT,
-            *REFUSED, COMPRESS, *late, VARIANT, HYPERTABLES,
-        ],
-    )  # fmt: skip
-    after_variant = 1 + len(MIGRATE)
-    compressed_at = 1 + len(common) + 1
-    assert [r for r in timescale[: after_variant + 1] if "error" in r] == []
-    assert len(timescale[compressed_at]["rows"]) == 5, "a chunk a day"
-    assert timescale[-2] == {"rows": []}, "the variant may be applied again"
-    assert timescale[-1]["rows"] == [
+    steps = script()
+    timescale = on_timescale(tmp_path, [step for where, step in steps if where != "plain"])
+    plain = on_postgres(empty_database_dsn, [step for where, step in steps if where != "timescale"])
+    theirs = dict(zip([n for n, (where, _) in enumerate(steps) if where != "plain"], timescale, strict=True))
+    ours = dict(zip([n for n, (where, _) in enumerate(steps) if where != "timescale"], plain, strict=True))
+    for number, (where, step) in enumerate(steps):
+        if where == "both":
+            assert (number, step.sql, rows([theirs[number]])) == (number, step.sql, rows([ours[number]]))
+        elif where == "timescale":
+            assert "error" not in theirs[number], step.sql
+
+    def seen(found: Step) -> list[list[Any]]:
+        return [rows([theirs[n]])[0] for n, (_, step) in enumerate(steps) if step is found]
+
+    # The comparison is of something: chunks, pages, states, refusals and counts are there.
+    assert len(timescale_rows(theirs, steps, COMPRESS)) == 5, "a chunk a day"
+    assert timescale_rows(theirs, steps, HYPERTABLES) == [
         {"name": "audit", "compressed": True}, {"name": "incident_message", "compressed": True},
     ]  # fmt: skip
-    same = timescale[1:after_variant] + timescale[after_variant + 1 : compressed_at] + timescale[compressed_at + 1 : -2]
-    plain = rows(on_postgres(empty_database_dsn, [*common, *late]))
-    assert rows(same) == plain
-    # The comparison is of something: pages, states and refusals are there.
-    assert [len(found) for found in plain[-len(READ) : -len(READ) + 3]] == [3, 3, 6]
-    assert sum(isinstance(found, str) for found in plain) == len(REFUSED)
+    assert [len(seen(one)[-1]) for one in READ[:3]] == [3, 3, 6]
+    assert [isinstance(seen(one)[0], str) for one in REFUSED] == [True] * 3
+    for one in COUNTS:
+        assert [sum(row["incidents"] for row in found) for found in seen(one)] == [5, 5, 6, 6]
+
+
+def timescale_rows(results: dict[int, dict[str, Any]], steps: Sequence[tuple[str, Step]], wanted: Step) -> list[Any]:
+    [number] = [n for n, (_, step) in enumerate(steps) if step is wanted]
+    return list(results[number]["rows"])
