@@ -65,8 +65,7 @@ def discovery(found: DiscoveredCamera, prefix: str) -> OutgoingMessage:
         },
         "origin": {"name": "gridwatch", "sw_version": __version__},
         "availability": [{"topic": str(found.node), "value_template": _ONLINE}],
-        "qos": 1,
-        "components": components,
+        "components": {key: {**one, "qos": 1} for key, one in components.items()},
     }  # fmt: skip
     topic = f"{prefix}/device/{_id(f'gridwatch_{site.district}')}/{_id(camera.camera)}/config"
     payload = json.dumps(body, ensure_ascii=False).encode()

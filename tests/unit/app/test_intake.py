@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,23 @@ def test_a_report_that_was_not_kept_is_told_as_of_its_first_arrival(opened: Open
     CLOCK.advance(60)
     raised, _ = intake.take_report("hook", body(), "k3").incidents
     assert raised.occurred_at == first
+
+
+def test_killed_between_outbox_and_the_mark_of_the_key_a_report_sent_again_has_the_same_id(
+    opened: Open, tmp_path: Path
+) -> None:
+    intake, outbox = opened(MOMENT)
+    intake.take_report("hook", body(), "k5")
+    memory = SourceMemory(tmp_path / "memory")
+    memory.open()
+    known = memory.find("hook", "\0key\0k5")
+    assert known is not None
+    memory.begin("hook", "\0key\0k5", replace(known, told=False), CLOCK.now())
+    memory.close()
+    intake, outbox = opened(MOMENT)
+    CLOCK.advance(5)
+    assert intake.take_report("hook", body(), "k5").incidents == ()
+    assert len(topics(outbox)) == 2
 
 
 def test_a_report_without_a_key_is_another_one_each_time(opened: Open) -> None:

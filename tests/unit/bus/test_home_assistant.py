@@ -57,6 +57,7 @@ def test_a_camera_is_a_retained_device_message_with_what_the_integration_require
     assert body["components"]["intrusion"]["event_types"] == ["raised", "updated", "cleared"]
     ids = [one["unique_id"] for one in body["components"].values()]
     assert len(set(ids)) == len(ids) == 3
+    assert {one["qos"] for one in body["components"].values()} == {1}
 
 
 def test_every_topic_is_one_of_the_contract() -> None:
