@@ -18,6 +18,7 @@ from gridwatch.bus import (
     NodeState,
     NodeStateTopic,
     NodeStatus,
+    OutboxState,
     decode_health,
     decode_incident,
     decode_node,
@@ -133,10 +134,12 @@ class Board:
         return table
 
     def _node_table(self) -> Table:
-        table = _table("Nodes 节点", "node", "site", "state", "started (UTC)")
+        table = _table("Nodes 节点", "node", "site", "state", "outbox", "started (UTC)")
         for one in sorted(self.nodes.values(), key=lambda one: one.node):
             style = "green" if one.state is NodeState.UP else "bold red" if one.state is NodeState.LOST else "yellow"
-            table.add_row(one.node, str(one.site), Text(str(one.state), style), f"{one.started_at:%m-%d %H:%M:%S}")
+            table.add_row(
+                one.node, str(one.site), Text(str(one.state), style), _outbox(one), f"{one.started_at:%m-%d %H:%M:%S}"
+            )
         return table
 
 
@@ -157,6 +160,11 @@ def _table(title: str, *headings: str) -> Table:
 
 def _severity(incident: Incident) -> Text:
     return Text(f"{incident.severity} {CHINESE[incident.severity]}", SEVERITY_STYLE.get(incident.severity, ""))
+
+
+def _outbox(node: NodeStatus) -> Text:
+    lost = f", {node.outbox_lost} lost" if node.outbox_lost else ""
+    return Text(f"{node.outbox}{lost}", "green" if node.outbox is OutboxState.OK and not lost else "bold red")
 
 
 def _link_style(link: str) -> str:

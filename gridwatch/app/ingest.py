@@ -18,6 +18,7 @@ from gridwatch.app.commands.office import Action, Office, OfficeDesk
 from gridwatch.app.device_events import DeviceEvents
 from gridwatch.app.health import HealthReporter, Watched
 from gridwatch.app.locks import hold_lock
+from gridwatch.app.outbox_watch import OutboxJudge, OutboxWatch
 from gridwatch.app.pace import Pace
 from gridwatch.app.positions import Positions
 from gridwatch.app.shutdown import ShutdownStack
@@ -105,6 +106,9 @@ class IngestRole:
         limits = [(camera, self._deployment.health_of(camera)) for camera in self._cameras]
         watch = HealthWatch(limits, put, left.health, self._clock)
 
+        judge = OutboxJudge(self._cameras[0], self._deployment.services.outbox.max_age, left.health)
+        keeper = OutboxWatch(outbox, sink, judge, self._cameras[0].id, publisher.put_outbox, self._clock)
+
         def on_change() -> None:
             reporter.wake()
             watch.wake()
@@ -120,6 +124,7 @@ class IngestRole:
         watched = [self._watch(camera, make_reader, on_change, sink) for camera in self._cameras]
         events = DeviceEvents(self._cameras, put, self._clock, positions.told, left.device)
         pool.start()
+        self._stack.push("incidents held", sink.close, timeout=0.5)
         # Read upwards: the cameras stop, health says so, analysis ends. What is open stays so, for the next run.
         self._stack.push("positions", positions.close, timeout=1.0)
         self._stack.push("analysis", pool.close, timeout=1.5)
@@ -127,11 +132,13 @@ class IngestRole:
         self._stack.push("cameras", lambda timeout: _close_all([one.worker for one in watched], timeout), timeout=2.0)
         self._stack.push("device events", events.close, timeout=2.5)
         self._stack.push("health incidents", watch.close, timeout=0.5)
+        self._stack.push("outbox watch", keeper.close, timeout=0.5)
         positions.start()
         for one in watched:
             one.worker.start()
         events.start()
         reporter.start(watched)
+        keeper.start()
         watch.start(watched)
         self._start_commands(memory, {CommandName.MUTE: muting(self._cameras, mutes, self._clock)})
 

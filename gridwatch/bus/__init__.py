@@ -35,7 +35,7 @@ from gridwatch.bus.outbox import Appended, Outbox, OutboxEntry, OutboxStats
 from gridwatch.bus.positions import PositionFeed
 from gridwatch.bus.publisher import Publisher, PublisherStatus
 from gridwatch.bus.requests import CommandClient, NoAnswer, Reply
-from gridwatch.bus.schema import NodeState
+from gridwatch.bus.schema import NodeState, OutboxState
 from gridwatch.bus.subscriber import Delivery, Headers, Subscriber
 from gridwatch.bus.topics import (
     CameraPath,
@@ -77,10 +77,10 @@ __all__ = [
     "Channel", "ClipTopic", "CommandClient", "CommandTopic", "Delivery", "DiscoveredCamera", "EvidenceTopic", "Headers",
     "Importance", "IncidentTopic", "KeptClip", "LinkState", "LinkStatus", "MalformedMessage", "MessageRefused",
     "NoAnswer", "NodeState", "NodeStateTopic", "NodeStatus", "OnvifMirror", "OnvifTopic", "Outbox", "OutboxEntry",
-    "OutboxError", "OutboxFull", "OutboxStats", "OutgoingMessage", "PositionFeed", "PositionTopic", "Publisher",
-    "PublisherStatus", "ReceivedEvidence", "Reply", "Subscriber", "Topic", "account_level", "answer_filter",
-    "command_filter", "decode_answer", "decode_clip", "decode_command", "decode_evidence", "decode_health",
-    "decode_incident", "decode_node", "decode_position", "discovery", "discovery_topics", "encode_answer",
-    "encode_clip", "encode_command", "encode_evidence", "encode_health", "encode_incident", "encode_node",
-    "encode_picture", "parse_answer_topic", "parse_command_topic", "parse_topic", "subscriptions",
+    "OutboxError", "OutboxFull", "OutboxState", "OutboxStats", "OutgoingMessage", "PositionFeed", "PositionTopic",
+    "Publisher", "PublisherStatus", "ReceivedEvidence", "Reply", "Subscriber", "Topic", "account_level",
+    "answer_filter", "command_filter", "decode_answer", "decode_clip", "decode_command", "decode_evidence",
+    "decode_health", "decode_incident", "decode_node", "decode_position", "discovery", "discovery_topics",
+    "encode_answer", "encode_clip", "encode_command", "encode_evidence", "encode_health", "encode_incident",
+    "encode_node", "encode_picture", "parse_answer_topic", "parse_command_topic", "parse_topic", "subscriptions",
 ]  # fmt: skip

@@ -92,7 +92,7 @@ class _Sent:
 class Feeder:
     """Sends in order within each camera, forgets what is acknowledged and settled. Not thread-safe.
 
-    Every method raises OutboxError when the outbox cannot be used; `pause` then, and go on.
+    `take_acks`, `fill` and `forget` raise OutboxError when the outbox cannot be used. After the first two, `pause`.
     """
 
     def __init__(self, outbox: Outbox, port: Sends, drain_rate: float, clock: Clock) -> None:
@@ -108,6 +108,8 @@ class Feeder:
         self._in_flight: dict[int, _Sent] = {}
         self._bytes = 0
         self._settling: deque[tuple[float, Pick]] = deque()
+        self._done: list[int] = []
+        self._delete_at = 0.0
         self._retry_at: float | None = None
         self._retry_delay = _RETRY[0]
         self.published = 0
@@ -116,7 +118,7 @@ class Feeder:
     @property
     def settling(self) -> int:
         """Messages that are acknowledged and still in the outbox. Any thread."""
-        return len(self._settling)
+        return len(self._settling) + len(self._done)
 
     def wait(self, link: Link) -> float | None:
         """Seconds until something is due without anybody waking us; None when nothing is."""
@@ -126,6 +128,8 @@ class Feeder:
         if self._retry_at is not None:
             return max(0.0, self._retry_at - now) if is_quiet else None
         due = [self._settling[0][0] + SETTLE - now] if self._settling else []
+        if self._done:
+            due.append(self._delete_at - now)
         if is_quiet and (drain := self._lanes.wait(now)) is not None:
             due.append(drain)
         return max(0.0, min(due)) if due else None
@@ -186,17 +190,22 @@ class Feeder:
         return self._lanes.is_empty and not self._in_flight
 
     def forget(self, *, everything: bool) -> None:
-        """Drop settled messages from the outbox, a second's worth at a time."""
+        """Drop settled messages from the outbox, a second's worth at a time.
+
+        Where that fails they are not sent again for it, only deleted later: sending goes on.
+        """
         now = self._clock.monotonic()
-        is_due = self._retry_at is None and bool(self._settling) and now - self._settling[0][0] >= SETTLE
-        if not (is_due or everything):
-            return
         until = now if everything else now - SETTLE / 2
-        done = [pick for at, pick in self._settling if at <= until]
-        self._outbox.forget([pick.id for pick in done])
-        for pick in done:
-            self._settling.popleft()
-            self._lanes.drop(pick.lane, pick.id)
+        if everything or (self._settling and now - self._settling[0][0] >= SETTLE):
+            while self._settling and self._settling[0][0] <= until:
+                pick = self._settling.popleft()[1]
+                self._lanes.drop(pick.lane, pick.id)
+                self._done.append(pick.id)
+        if self._done and (everything or now >= self._delete_at):
+            self._delete_at = now + _RETRY[1]
+            self._outbox.forget(self._done)
+            self._delete_at = now
+            self._done = []
 
     def _learn(self) -> None:
         """Hear of what is new in the outbox."""

@@ -20,7 +20,7 @@ from gridwatch.bus import open_incidents
 from gridwatch.bus.errors import OutboxError, OutboxFull
 from gridwatch.bus.lanes import Waiting
 from gridwatch.bus.message import Importance, OutgoingMessage
-from gridwatch.bus.outbox_file import ROW_BYTES, WRONG, DamagedFile, OutboxFile, Record, cost, insert
+from gridwatch.bus.outbox_file import ROW_BYTES, WRONG, DamagedFile, DiskFull, OutboxFile, Record, cost, insert
 from gridwatch.bus.wire import encode_evidence, encode_incident
 from gridwatch.domain import Clock, Incident, OpenIncident
 
@@ -197,8 +197,18 @@ class Outbox:
 
     def forget(self, ids: Sequence[int]) -> None:
         """Delete messages the broker has. Not flushed by itself: a crash may bring some back, never lose one."""
-        if ids:
+        if not ids:
+            return
+        try:
             self._write(lambda db: self._delete(db, ids), durable=False)
+        except DiskFull:
+            with self._lock:
+                self._file.use_reserve()
+            try:
+                self._write(lambda db: self._delete(db, ids), durable=False)
+            finally:
+                with self._lock:
+                    self._file.keep_reserve()
 
     def expire(self) -> int:
         """Delete updates and evidence older than `max_age`. How many. Raises OutboxError.

@@ -22,6 +22,8 @@ log = structlog.get_logger(__name__)
 
 ROW_BYTES: Final = 200
 """What a row costs besides topic and payload: rounded up from SQLite's own (page, index and cell headers)."""
+RESERVE: Final = 4 * 1024 * 1024
+"""Bytes of a file that only holds room: as much as the log has at most before it is brought into the file."""
 _CORRUPT = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _NO_ROOM = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 _VERSION = 2
@@ -54,6 +56,10 @@ _IMPORTANCES = {str(one) for one in Importance}
 
 class DamagedFile(Exception):  # noqa: N818  (names what is wrong)
     """The file is no database, or a broken one."""
+
+
+class DiskFull(OutboxError):  # noqa: N818  (names what is wrong)
+    """Nothing was written, for lack of room."""
 
 
 class Record(NamedTuple):
@@ -131,6 +137,7 @@ class OutboxFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._reserve = self._beside(".reserve")
         self._db: sqlite3.Connection | None = None
 
     def open(self) -> None:
@@ -150,14 +157,18 @@ class OutboxFile:
         except sqlite3.DatabaseError as exc:
             if db is not None:
                 db.close()
-            if exc.sqlite_errorcode & 0xFF in _CORRUPT:
+            code = exc.sqlite_errorcode & 0xFF
+            if code in _CORRUPT:
                 raise DamagedFile(str(exc)) from exc
-            raise OutboxError(f"cannot open outbox {self.path} (in use by another worker?): {exc}") from exc
+            why = "no room on its disk?" if code in _NO_ROOM else "in use by another worker?"
+            raise OutboxError(f"cannot open outbox {self.path} ({why}): {exc}") from exc
         except (DamagedFile, OutboxError):
             if db is not None:
                 db.close()
             raise
         self._db = db
+        if not self._reserve.exists():
+            self.keep_reserve()
 
     @property
     def is_open(self) -> bool:
@@ -181,10 +192,10 @@ class OutboxFile:
             code = getattr(exc, "sqlite_errorcode", 0) & 0xFF
             if code in _CORRUPT:
                 raise DamagedFile(str(exc)) from exc
-            remedy = ""
             if code in _NO_ROOM:
-                remedy = f": is there room on the disk of {self.path.parent}, and is it sound?"
-            raise OutboxError(f"outbox {self.path}: {exc}{remedy}") from exc
+                where = f"is there room on the disk of {self.path.parent}, and is it sound?"
+                raise DiskFull(f"outbox {self.path}: {exc}: {where}") from exc
+            raise OutboxError(f"outbox {self.path}: {exc}") from exc
 
     @contextmanager
     def writing(self, *, durable: bool) -> Iterator[sqlite3.Connection]:
@@ -200,10 +211,25 @@ class OutboxFile:
                 if db.in_transaction:
                     db.execute("ROLLBACK")
                 if getattr(exc, "sqlite_errorcode", 0) & 0xFF in _NO_ROOM:
-                    # The log is made empty where that works, so that deleting, at least, finds room in it again.
-                    with suppress(sqlite3.Error):
-                        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                    _empty_log(db)
                 raise
+
+    def use_reserve(self) -> None:
+        """Give up the reserve, so that deleting finds room on a full disk: the log must grow before it can shrink."""
+        self._reserve.unlink(missing_ok=True)
+        if self._db is not None:
+            _empty_log(self._db)
+
+    def keep_reserve(self) -> None:
+        """Take RESERVE bytes of the disk, where it has them."""
+        if self._db is not None:
+            _empty_log(self._db)
+        try:
+            with self._reserve.open("wb") as file:
+                os.posix_fallocate(file.fileno(), 0, RESERVE)
+        except OSError as exc:
+            self._reserve.unlink(missing_ok=True)
+            log.warning("outbox_has_no_reserve", path=str(self.path), reason=exc.strerror, bytes=RESERVE)
 
     def mend(self, why: str, at: datetime, last_id: int = 0) -> Mended:
         """Replace a damaged file by one with all that can be read of it, keep the damaged one beside it, and open.
@@ -329,6 +355,12 @@ def _copy(found: Iterable[Found], db: sqlite3.Connection) -> int:
             record = record._replace(set_aside=WRONG)
         db.execute(_INSERT.replace("INSERT", "INSERT OR IGNORE"), record)
     return unreadable
+
+
+def _empty_log(db: sqlite3.Connection) -> None:
+    """Bring the log into the file and cut it to nothing, where there is room for that."""
+    with suppress(sqlite3.Error):
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def _flush(path: Path) -> None:

@@ -32,7 +32,7 @@ from gridwatch.bus.errors import OutboxError
 from gridwatch.bus.feeder import FAULTS, WINDOW, Ack, Feeder, Link
 from gridwatch.bus.message import OutgoingMessage
 from gridwatch.bus.outbox import Outbox
-from gridwatch.bus.schema import NodeState
+from gridwatch.bus.schema import NodeState, OutboxState
 from gridwatch.bus.wire import NodeStatus, encode_health, encode_node
 from gridwatch.domain import CameraHealth, Clock, SitePath
 
@@ -131,6 +131,12 @@ class Publisher:
     def put_health(self, health: CameraHealth) -> None:
         """Publish a camera's state, now or once connected. Raises MessageRefused."""
         self._keep_state(encode_health(health))
+
+    def put_outbox(self, state: OutboxState, lost: int) -> None:
+        """Say in the node's state how the outbox is doing. `lost`: messages that will never arrive."""
+        if (self._node.outbox, self._node.outbox_lost) != (state, lost):
+            self._node = replace(self._node, outbox=state, outbox_lost=lost)
+            self._keep_state(encode_node(self._node))
 
     def put_state(self, message: OutgoingMessage) -> None:
         """Keep a retained message at the broker: sent now or once connected, and after every connection again."""
@@ -232,11 +238,14 @@ class Publisher:
             try:
                 self._feeder.take_acks(acks)
                 idle = self._feeder.fill(link)
-                self._feeder.forget(everything=deadline is not None and idle)
             except OutboxError as exc:
                 log.exception("outbox_failed", reason=str(exc))
                 idle = False
                 self._feeder.pause()
+            try:
+                self._feeder.forget(everything=deadline is not None and idle)
+            except OutboxError as exc:
+                log.error("outbox_keeps_what_was_sent", reason=str(exc))
             if deadline is not None and (idle or self._hopeless() or self._clock.monotonic() >= deadline):
                 return
 

@@ -234,6 +234,14 @@ class NodeState(StrEnum):
     LOST = "lost"  # it vanished: the broker sent its last will
 
 
+class OutboxState(StrEnum):
+    """How the outbox of a worker is doing, worst first."""
+
+    UNWRITABLE = "unwritable"  # its disk takes nothing: what happens is held in memory
+    FULL = "full"  # it refuses messages, or gives old ones up
+    OK = "ok"
+
+
 class NodeStateData(WireModel):
     """Retained state of a worker node. `lost` is written by the broker, so only the start time is in it."""
 
@@ -242,6 +250,9 @@ class NodeStateData(WireModel):
     state: NodeState
     started_at: Time
     """When this run of the node started; the same in all its messages."""
+    outbox: OutboxState = OutboxState.OK
+    outbox_lost: Annotated[int, Field(ge=0, le=2**53)] = 0
+    """Messages since the start that will never arrive: refused, too old, or damaged on the disk."""
 
 
 def camera_source(site: str, camera: str) -> str:

@@ -23,6 +23,7 @@ from gridwatch.bus.schema import (
     IncidentEvent,
     NodeState,
     NodeStateData,
+    OutboxState,
     PositionData,
     WireBox,
     WireDetector,
@@ -100,6 +101,9 @@ class NodeStatus:
     site: SitePath
     state: NodeState
     started_at: datetime
+    outbox: OutboxState = OutboxState.OK
+    outbox_lost: int = 0
+    """Messages since the start that will never arrive."""
 
 
 def encode_incident(incident: Incident) -> OutgoingMessage:
@@ -261,7 +265,10 @@ def decode_position(topic: str, payload: bytes) -> tuple[CameraPath, PositionFix
 
 def encode_node(status: NodeStatus) -> OutgoingMessage:
     """The retained state of a node, also used as its last will."""
-    data = NodeStateData(node=status.node, site=str(status.site), state=status.state, started_at=utc(status.started_at))
+    data = NodeStateData(
+        node=status.node, site=str(status.site), state=status.state, started_at=utc(status.started_at),
+        outbox=status.outbox, outbox_lost=status.outbox_lost,
+    )  # fmt: skip
     return _state(str(NodeStateTopic(site=status.site, node=status.node)), data)
 
 
@@ -274,7 +281,10 @@ def decode_node(topic: str, payload: bytes) -> NodeStatus:
     site = SitePath.parse(data.site)
     if (site, data.node) != (where.site, where.node):
         raise MalformedMessage("topic and payload name different nodes")
-    return NodeStatus(node=data.node, site=site, state=data.state, started_at=_utc(data.started_at))
+    return NodeStatus(
+        node=data.node, site=site, state=data.state, started_at=_utc(data.started_at), outbox=data.outbox,
+        outbox_lost=data.outbox_lost,
+    )  # fmt: skip
 
 
 def _state(topic: str, data: WireModel) -> OutgoingMessage:

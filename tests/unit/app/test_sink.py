@@ -100,11 +100,49 @@ def test_what_is_open_is_known_to_the_next_run_and_when_it_was_last_watched(outb
     assert outbox.open_incidents() == ()
 
 
-def test_incidents_that_find_no_room_are_counted_as_lost(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_the_disk_does_not_take_is_held_unsent_and_stored_in_order_when_it_does(outbox: Outbox) -> None:
+    bell = Bell()
+    sink = IncidentSink(outbox, bell, ["square"])
+    outbox.close()  # as a disk that takes nothing
+    sink.on_analysis(FRAME, analysis(RAISED.with_evidence(PICTURE.evidence), pictures=(PICTURE,)))
+    sink.retry()
+    assert (sink.held, bell.rung, sink.tallies["square"].incidents) == (2, 0, 0)
+    outbox.open()
+    sink.put("square", [CLEARED])  # waits its turn, although there is room now
+    assert sink.held == 3
+    sink.retry()
+    assert topics(outbox) == [IncidentTopic, EvidenceTopic, IncidentTopic]
+    assert (sink.held, bell.rung, sink.tallies["square"].incidents, sink.tallies["square"].lost) == (0, 2, 1, 0)
+    assert outbox.open_incidents() == ()
+
+
+def test_what_is_held_is_bounded_and_pictures_go_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    limit = 200_000
+    outbox = Outbox(tmp_path / "outbox", 50_000_000, FakeClock())
+    sink = IncidentSink(outbox, Bell(), ["square"], held_bytes=limit)
+    one = RAISED.with_evidence(PICTURE.evidence)
+    calls = 0
+    while not sink.tallies["square"].lost:
+        sink.on_analysis(FRAME, analysis(one, pictures=(PICTURE,)))
+        calls += 1
+    with outbox:
+        sink.retry()
+        stored = outbox.peek(100_000)
+    kinds = [type(parse_topic(entry.message.topic)) for entry in stored]
+    assert kinds.count(IncidentTopic) == calls - 1
+    assert 0 < kinds.count(EvidenceTopic) < calls - 1
+    assert limit * 0.9 < sum(len(entry.message.payload) for entry in stored) <= limit
+    assert "incidents_lost" in capsys.readouterr().out
+
+
+def test_what_finds_no_room_until_the_end_is_counted_as_lost(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with Outbox(tmp_path / "small", 100, FakeClock()) as full:
         bell = Bell()
         sink = IncidentSink(full, bell, ["square"])
         sink.on_analysis(FRAME, analysis(RAISED))
+        sink.close(0.5)
     assert sink.tallies["square"].lost == 1
     assert sink.tallies["square"].incidents == 0
     assert bell.rung == 0
@@ -114,9 +152,11 @@ def test_incidents_that_find_no_room_are_counted_as_lost(tmp_path: Path, capsys:
 def test_the_mirror_is_stored_with_its_incidents_or_not_at_all(outbox: Outbox, tmp_path: Path) -> None:
     sink = IncidentSink(outbox, Bell(), ["square"], mirror=OnvifMirror())
     outbox.close()
-    sink.put("square", [RAISED])  # lost, and counted
+    sink.put("square", [RAISED])  # held
+    sink.retry()
     with pytest.raises(OutboxError):
         outbox.peek(1)
     outbox.open()
-    sink.put("square", [RAISED, CLEARED])
-    assert topics(outbox) == [IncidentTopic, IncidentTopic, OnvifTopic, OnvifTopic]
+    sink.retry()
+    sink.put("square", [CLEARED])
+    assert topics(outbox) == [IncidentTopic, OnvifTopic, IncidentTopic, OnvifTopic]
