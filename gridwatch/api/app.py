@@ -24,6 +24,7 @@ from gridwatch.api import (
     routes_tree,
 )
 from gridwatch.api.context import ApiServices, ApiSettings, Context
+from gridwatch.api.deadline import Deadline
 from gridwatch.api.headers import Envelope
 from gridwatch.api.login import LoginLimiter, Passwords
 from gridwatch.api.metrics import ApiMetrics
@@ -88,6 +89,7 @@ def create_app(
         app.include_router(router)
     _serve_page(app)
     _document_problems(app)
+    app.add_middleware(Deadline, context=context)
     app.add_middleware(Envelope, context=context)
     return app
 

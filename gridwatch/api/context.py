@@ -47,6 +47,8 @@ class ApiSettings:
     """A stream that was silent this long sends a comment."""
     session_check_s: float = 5.0
     """How long a stream outlives its session at most."""
+    answer_s: float = 15.0
+    """What has not begun to answer by then is answered with 503."""
     max_streams: int = 500
     """Open live streams at a time; further ones are refused with 503."""
     login_failures: int = 5

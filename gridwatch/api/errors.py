@@ -150,8 +150,13 @@ async def _on_http(request: Request, error: Exception) -> Response:
 
 async def _on_unavailable(request: Request, error: Exception) -> Response:
     log.warning("store_unavailable", path=request.url.path, error=str(error))
+    return unavailable(request)
+
+
+def unavailable(request: Request) -> Response:
+    """The answer when the database cannot: 503, with the time after which to try again."""
     problem = _problem(
-        503, "database-unavailable", "The database cannot be reached", "Nothing was read or written.",
+        503, "database-unavailable", "The database cannot be reached", "It did not answer, or not in time.",
         f"Try again in {RETRY_SECONDS} seconds; if it lasts, look at /healthz and at the database.",
     )  # fmt: skip
     return problem_response(request, problem, {"Retry-After": str(RETRY_SECONDS)})

@@ -55,9 +55,18 @@ async def health(ctx: Ctx, response: Response) -> StatusView:
 
 
 async def _works(name: str, check: HealthCheck) -> bool:
+    # Not waited for once it is late: cancelling it may itself wait for what hangs.
+    checking = asyncio.create_task(_checked(name, check), name=f"health-{name}")
+    done, _ = await asyncio.wait({checking}, timeout=CHECK_SECONDS)
+    if not done:
+        checking.cancel()
+        log.warning("health_check_late", part=name)
+    return bool(done) and checking.result()
+
+
+async def _checked(name: str, check: HealthCheck) -> bool:
     try:
-        async with asyncio.timeout(CHECK_SECONDS):
-            return await check()
+        return await check()
     except Exception as error:  # noqa: BLE001  a check that breaks is a part that fails; the others still count
         log.warning("health_check_failed", part=name, error=repr(error))
         return False

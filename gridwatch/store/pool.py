@@ -19,12 +19,22 @@ CHECKOUT_SECONDS = 5.0
 """How long a caller waits for a connection before the store counts as unavailable."""
 
 
+_ELSEWHERE = (psycopg.errors.ReadOnlySqlTransaction, psycopg.errors.IdleInTransactionSessionTimeout)
+"""Of the server, not of the statement: a standby, or one that was stood down; a transaction that it gave up."""
+_DEFAULTS = {
+    "connect_timeout": "5",
+    # A host that vanished is noticed within half a minute instead of a quarter of an hour.
+    "keepalives_idle": "10", "keepalives_interval": "5", "keepalives_count": "3", "tcp_user_timeout": "20000",
+}  # fmt: skip
+"""Of every connection, where the DSN does not say otherwise."""
+
+
 @contextmanager
 def translated(what: str) -> Iterator[None]:
     """Turn psycopg's exceptions into StoreUnavailable (worth trying again) or StoreError (not)."""
     try:
         yield
-    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+    except (psycopg.OperationalError, psycopg.InterfaceError, *_ELSEWHERE) as error:
         raise StoreUnavailable(f"{what}: {_line(error)}") from error
     except psycopg.Error as error:
         raise StoreError(f"{what}: {_line(error)}") from error
@@ -42,6 +52,25 @@ def _parse_dsn(dsn: str) -> None:
         raise StoreError("the database address (DSN) does not read as postgresql://user@host/database") from error
 
 
+def _completed(dsn: str) -> str:
+    """With the defaults; and of several hosts the one that takes writes, after a failover too."""
+    try:
+        given = psycopg.conninfo.conninfo_to_dict(dsn)
+    except psycopg.Error:
+        return dsn  # said when it is opened
+    wanted = dict(_DEFAULTS)
+    if "," in str(given.get("host", "")) or "," in str(given.get("hostaddr", "")):
+        wanted["target_session_attrs"] = "read-write"
+    return psycopg.conninfo.make_conninfo(dsn, **{key: value for key, value in wanted.items() if key not in given})
+
+
+async def _works(connection: Connection) -> None:
+    """Raises OperationalError for a connection to a server that is gone, or that takes no writes (any more)."""
+    row = await (await connection.execute(queries("session")["writable"])).fetchone()
+    if row is None or row["transaction_read_only"] != "off":
+        raise psycopg.OperationalError("the server takes no writes: a standby, or one that was stood down")
+
+
 async def configure(connection: psycopg.AsyncConnection[Any]) -> None:
     """Give a connection the settings every query of ours relies on."""
     await connection.execute(queries("session")["configure"])
@@ -51,7 +80,7 @@ class Pool:
     """A pool of autocommit connections. For one event loop; not for several threads."""
 
     def __init__(self, dsn: str, size: int) -> None:
-        self._dsn = dsn
+        self._dsn = _completed(dsn)
         self._size = size
         self._pool: AsyncConnectionPool[Connection] | None = None
 
@@ -64,10 +93,11 @@ class Pool:
         """Connect. Raises StoreUnavailable when the server does not answer within `CHECKOUT_SECONDS`."""
         _parse_dsn(self._dsn)
         pool = AsyncConnectionPool[Connection](
-            self._dsn, min_size=1, max_size=self._size, open=False, timeout=CHECKOUT_SECONDS, name="gridwatch-store",
-            kwargs={"autocommit": True, "row_factory": dict_row, "connect_timeout": 5, "application_name": "gridwatch"},
-            # A connection from before a server restart is found here rather than in the caller's statement.
-            configure=configure, check=AsyncConnectionPool.check_connection, reconnect_timeout=CHECKOUT_SECONDS,
+            self._dsn, min_size=1, max_size=self._size, open=False, timeout=CHECKOUT_SECONDS,
+            name="gridwatch-store", configure=configure,
+            kwargs={"autocommit": True, "row_factory": dict_row, "application_name": "gridwatch"},
+            # A connection from before a restart or a failover is found here rather than in the caller's statement.
+            check=_works, reconnect_timeout=CHECKOUT_SECONDS,
         )  # fmt: skip
         with translated("cannot connect to the database"):
             try:
@@ -103,7 +133,7 @@ class Pool:
         """A connection of its own beside the pool, for what lasts: it takes none from those who record and read."""
         with translated(what):
             async with await psycopg.AsyncConnection.connect(
-                self._dsn, autocommit=True, row_factory=dict_row, connect_timeout=5, application_name="gridwatch-job"
+                self._dsn, autocommit=True, row_factory=dict_row, application_name="gridwatch-job"
             ) as connection:
                 await configure(connection)
                 yield connection

@@ -9,5 +9,8 @@ SELECT set_config('TimeZone', 'UTC', false), set_config('statement_timeout', '30
 -- name: ping
 SELECT 1
 
+-- name: writable
+SHOW transaction_read_only
+
 -- name: listen
 LISTEN gridwatch_events

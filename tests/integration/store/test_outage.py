@@ -1,46 +1,26 @@
 """The server dies and comes back: nothing half done, and everybody goes on by themselves."""
 
 import asyncio
-import os
-import shutil
-import signal
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from gridwatch.app.embedded_postgres import RunningPostgres, start_postgres
 from gridwatch.domain import IncidentFilter, SystemClock
 from gridwatch.store import Database, StoreUnavailable
 from tests.integration.store.build import DISTRICT, incident, record
+from tests.integration.store.servers import Server, server_folder
 
 ALL = IncidentFilter(scope=DISTRICT)
 
 
-class Server:
-    """A PostgreSQL that a test may kill and start again at the same address."""
-
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        self.running: RunningPostgres = start_postgres(directory)
-
-    def kill(self) -> None:
-        os.kill(self.running.pid, signal.SIGKILL)
-        self.running.close(5.0)
-
-    def start(self) -> None:
-        self.running = start_postgres(self._directory)
-
-
 @pytest.fixture
 def server() -> Iterator[Server]:
-    directory = Path(tempfile.mkdtemp(prefix="gridwatch-test-outage-"))
-    server = Server(directory)
-    yield server
-    server.running.close(5.0)
-    shutil.rmtree(directory)
+    with server_folder() as directory:
+        server = Server(directory)
+        yield server
+        server.running.close(5.0)
 
 
 @pytest.fixture
