@@ -14,7 +14,9 @@ from uuid import UUID
 import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
+from gridwatch.api.access import is_loopback
 from gridwatch.api.errors import Problem, problem_response
 from gridwatch.domain import Clock, Phase
 
@@ -107,8 +109,11 @@ class _Porter:
         return body if door.signs else await _body(request)
 
 
-def create_webhook_app(doors: Sequence[Door], take: Take, clock: Clock) -> FastAPI:
-    """An app with nothing but the door; serve it with `ApiServer`, on an address of its own."""
+def create_webhook_app(doors: Sequence[Door], take: Take, clock: Clock, registry: CollectorRegistry) -> FastAPI:
+    """An app with the door and, for this machine alone, the figures of `registry`.
+
+    Serve it with `ApiServer`, on an address of its own.
+    """
     porter = _Porter(doors, clock)
     app = FastAPI(title="gridwatch sources", docs_url=None, redoc_url=None, openapi_url=None)
 
@@ -126,6 +131,13 @@ def create_webhook_app(doors: Sequence[Door], take: Take, clock: Clock) -> FastA
             return _problem(request, _Refused(422, "unusable", f"The report cannot be used: {receipt.refused}."))
         incidents = [{"id": str(one), "seq": seq, "phase": phase} for one, seq, phase in receipt.incidents]
         return JSONResponse({"incidents": incidents, "repeated": receipt.repeated}, 202)
+
+    @app.get("/metrics")
+    async def metrics(request: Request) -> Response:
+        """Prometheus text."""
+        if not is_loopback(request):
+            return _problem(request, _Refused(403, "not-here", "Figures are for this machine alone."))
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
     return app
 
@@ -165,7 +177,14 @@ def _is_proven(door: Door, request: Request, body: bytes) -> bool:
 
 def _problem(request: Request, refusal: _Refused) -> Response:
     status = refusal.status
-    titles = {401: "Not authorised", 413: "Too large", 422: "Cannot be used", 429: "Too many", 503: "Not now"}
+    titles = {
+        401: "Not authorised",
+        403: "Not from there",
+        413: "Too large",
+        422: "Cannot be used",
+        429: "Too many",
+        503: "Not now",
+    }
     problem = Problem(
         type=f"urn:gridwatch:problem:{refusal.word}", title=titles[status], status=status, detail=refusal.detail,
         remedy="", instance="",

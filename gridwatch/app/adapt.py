@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import Callable, Mapping
 
 import structlog
+from prometheus_client import CollectorRegistry
 
 from gridwatch.api import ApiServer
 from gridwatch.api.webhooks import CannotKeep, Door, Receipt, create_webhook_app
 from gridwatch.app.backoff import Backoff
-from gridwatch.app.intake import Intake
+from gridwatch.app.intake import Intake, SourceFigures
 from gridwatch.app.locks import hold_lock
 from gridwatch.app.opening import pause
 from gridwatch.app.shutdown import ShutdownStack
@@ -116,7 +117,9 @@ class AdaptRole:
             )  # fmt: skip
 
         place = self._deployment.services.webhooks
-        app = create_webhook_app([_door(one) for one in hooks], take, self._clock)
+        registry = CollectorRegistry()
+        registry.register(SourceFigures(intake.tallies))
+        app = create_webhook_app([_door(one) for one in hooks], take, self._clock, registry)
         server = ApiServer(app, place.host, place.port)
         await server.start()
         self.port = server.port

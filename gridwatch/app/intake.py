@@ -1,10 +1,12 @@
 """What arrives from other systems, read, told and put into the outbox, one message at a time."""
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
+from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from gridwatch.bus import OnvifMirror, Outbox, encode_incident
 from gridwatch.config import Deployment
@@ -12,6 +14,23 @@ from gridwatch.domain import Clock, Incident
 from gridwatch.sources import Adapter, Arrived, Reading, SourceMemory, SourceTally, Teller, Unread, adapter_for
 
 log = structlog.get_logger(__name__)
+
+
+class SourceFigures(Collector):
+    """What sources did, as Prometheus has it. Read when it is asked for."""
+
+    def __init__(self, tallies: Mapping[str, SourceTally]) -> None:
+        self._tallies = tallies
+
+    def collect(self) -> Iterable[Metric]:
+        """One family; `outcome` is what `SourceTally` counts, and why a message said nothing."""
+        family = CounterMetricFamily(
+            "gridwatch_source", "What other systems told, by what became of it.", labels=("source", "outcome")
+        )
+        for source, tally in self._tallies.items():
+            for outcome, number in tally.as_log().items():
+                family.add_metric((source, outcome), number)
+        yield family
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

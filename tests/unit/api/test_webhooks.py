@@ -8,13 +8,18 @@ from uuid import UUID
 
 import httpx
 import pytest
+from prometheus_client import CollectorRegistry
 
 from gridwatch.api.webhooks import MAX_BODY, CannotKeep, Door, Receipt, create_webhook_app
+from gridwatch.app.intake import SourceFigures
 from gridwatch.domain import FakeClock, Phase
+from gridwatch.sources import SourceTally
 
 TOKEN = "0123456789abcdef"
 KEY = b"fedcba9876543210"
 INCIDENT = UUID("019cb6d5-3a12-7abc-8def-0123456789ab")
+REGISTRY = CollectorRegistry()
+REGISTRY.register(SourceFigures({"plain": SourceTally(messages=7, identities=3)}))
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
 
@@ -49,7 +54,7 @@ async def client(desk: Desk, clock: FakeClock) -> AsyncIterator[httpx.AsyncClien
         Door(source="plain", secret=TOKEN.encode(), signs=False, per_minute=5),
         Door(source="signed", secret=KEY, signs=True, per_minute=5),
     ]
-    transport = httpx.ASGITransport(create_webhook_app(doors, desk, clock))
+    transport = httpx.ASGITransport(create_webhook_app(doors, desk, clock, REGISTRY))
     async with httpx.AsyncClient(transport=transport, base_url="http://door") as one:
         yield one
 
@@ -143,6 +148,15 @@ async def test_an_unusable_report_says_why_to_who_may_know(client: httpx.AsyncCl
 async def test_a_key_has_bounds(client: httpx.AsyncClient) -> None:
     headers = {**BEARER, "Idempotency-Key": "k" * 201}
     assert (await client.post("/v1/sources/plain", content=b"{}", headers=headers)).status_code == 422
+
+
+async def test_figures_are_for_this_machine_alone(client: httpx.AsyncClient, desk: Desk, clock: FakeClock) -> None:
+    text = (await client.get("/metrics")).text
+    assert 'gridwatch_source_total{outcome="messages",source="plain"} 7.0' in text
+    assert 'gridwatch_source_total{outcome="identities",source="plain"} 3.0' in text
+    elsewhere = httpx.ASGITransport(create_webhook_app([], desk, clock, REGISTRY), client=("192.0.2.7", 1234))
+    async with httpx.AsyncClient(transport=elsewhere, base_url="http://door") as other:
+        assert (await other.get("/metrics")).status_code == 403
 
 
 @pytest.mark.parametrize("path", ["/", "/docs", "/openapi.json", "/v1/sources", "/v1/incidents"])
