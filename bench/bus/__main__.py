@@ -42,9 +42,7 @@ class Plan:
     appended: int
 
 
-FULL = Plan(
-    rounds=7, paced=2000, unpaced_rounds=5, unpaced=2000, backlog_rounds=3, backlog=20_000, appended=1000
-)  # fmt: skip
+FULL = Plan(rounds=5, paced=2000, unpaced_rounds=3, unpaced=2000, backlog_rounds=2, backlog=20_000, appended=1000)
 QUICK = Plan(rounds=2, paced=400, unpaced_rounds=1, unpaced=500, backlog_rounds=1, backlog=1000, appended=200)
 
 

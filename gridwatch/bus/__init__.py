@@ -31,7 +31,8 @@ from gridwatch.bus.errors import (
 from gridwatch.bus.home_assistant import DiscoveredCamera, discovery, discovery_topics
 from gridwatch.bus.message import Importance, OutgoingMessage
 from gridwatch.bus.onvif_mirror import OnvifMirror
-from gridwatch.bus.outbox import Appended, Outbox, OutboxEntry, OutboxStats
+from gridwatch.bus.outbox import Outbox
+from gridwatch.bus.outbox_entry import Appended, OutboxEntry, OutboxStats
 from gridwatch.bus.positions import PositionFeed
 from gridwatch.bus.publisher import Publisher, PublisherStatus
 from gridwatch.bus.requests import CommandClient, NoAnswer, Reply

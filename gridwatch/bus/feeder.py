@@ -9,7 +9,8 @@ import structlog
 from gridwatch.bus.connection import REFUSALS
 from gridwatch.bus.lanes import Lanes, Pick
 from gridwatch.bus.message import OutgoingMessage
-from gridwatch.bus.outbox import Outbox, OutboxEntry
+from gridwatch.bus.outbox import Outbox
+from gridwatch.bus.outbox_entry import OutboxEntry
 from gridwatch.bus.topics import is_mirrored
 from gridwatch.domain import Clock
 

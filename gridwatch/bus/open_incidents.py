@@ -5,14 +5,15 @@ nothing is known that was never told. What a run finds here it goes on with, or 
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
 import structlog
 
 from gridwatch.bus.errors import MalformedMessage
-from gridwatch.bus.wire import decode_incident, encode_incident
+from gridwatch.bus.message import OutgoingMessage
+from gridwatch.bus.wire import decode_incident
 from gridwatch.domain import Incident, OpenIncident, Phase
 
 log = structlog.get_logger(__name__)
@@ -29,13 +30,12 @@ CREATE TABLE IF NOT EXISTS open_incident (
 """
 
 
-def note(db: sqlite3.Connection, incidents: Sequence[Incident], at: datetime) -> None:
+def note(db: sqlite3.Connection, incidents: Iterable[tuple[Incident, OutgoingMessage]], at: datetime) -> None:
     """Remember the latest message of each that is open, forget each that is cleared."""
-    for incident in incidents:
+    for incident, message in incidents:
         if incident.phase is Phase.CLEARED:
             db.execute("DELETE FROM open_incident WHERE id = ?", (str(incident.id),))
             continue
-        message = encode_incident(incident)
         db.execute(
             "INSERT OR REPLACE INTO open_incident (id, camera, topic, payload, content_type, seen_at)"
             " VALUES (?, ?, ?, ?, ?, ?)",

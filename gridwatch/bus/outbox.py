@@ -20,6 +20,7 @@ from gridwatch.bus import open_incidents
 from gridwatch.bus.errors import OutboxError, OutboxFull
 from gridwatch.bus.lanes import Waiting
 from gridwatch.bus.message import Importance, OutgoingMessage
+from gridwatch.bus.outbox_entry import Appended, OutboxEntry, OutboxStats
 from gridwatch.bus.outbox_file import ROW_BYTES, WRONG, DamagedFile, DiskFull, OutboxFile, Record, cost, insert
 from gridwatch.bus.wire import encode_evidence, encode_incident
 from gridwatch.domain import Clock, Incident, OpenIncident
@@ -45,53 +46,13 @@ _EXPIRE_BATCH = 500
 _Result = TypeVar("_Result")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class OutboxEntry:
-    """A stored message."""
+@dataclass(eq=False, slots=True)
+class _Append:
+    """A call of `append` and what became of it; None as long as nobody has tried."""
 
-    id: int
-    """Grows in the order of appending, never used twice."""
-    message: OutgoingMessage
-    appended_at: datetime
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Appended:
-    """What became of the messages of one call."""
-
-    stored: int
-    refused: int
-    """Updates or evidence for which there was no room."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class OutboxStats:
-    """How full it is. Counts of what was refused, expired and damaged are since it was opened."""
-
-    count: int
-    """Messages waiting."""
-    bytes: int
-    """Of messages waiting and set aside, as counted against `max_bytes`."""
-    oldest_age: float
-    """Seconds since the oldest waiting message was appended, 0 when none waits."""
-    refused_updates: int
-    refused_evidence: int
-    refused_full: int
-    """Calls that raised OutboxFull."""
-    set_aside: int
-    """Messages the broker will never take, or damaged, kept for a person to look at."""
-    expired: int
-    """Updates and evidence that became older than `max_age`."""
-    damaged: int
-    """Messages that were damaged on the disk: set aside, or gone (then at most so many)."""
-    is_full: bool
-    """Something was refused, and it has not become much emptier since."""
-    max_bytes: int
-
-    @property
-    def lost(self) -> int:
-        """Messages that will not arrive: refused, expired or damaged."""
-        return self.refused_updates + self.refused_evidence + self.expired + self.damaged
+    messages: Sequence[OutgoingMessage]
+    incidents: Sequence[Incident]
+    outcome: Appended | OutboxError | None = None
 
 
 class Outbox:
@@ -107,6 +68,10 @@ class Outbox:
         self._max_age = max_age.total_seconds()
         self._clock = clock
         self._lock = threading.Lock()
+        # Taken in this order, before `_lock`: who appends for all, and who may say what there is to append.
+        self._appending = threading.Lock()
+        self._queueing = threading.Lock()
+        self._queue: list[_Append] = []
         self._file = OutboxFile(path)
         self._bytes = self._count = self._aside = self._last_id = 0
         self._refused = dict.fromkeys(Importance, 0)
@@ -136,24 +101,23 @@ class Outbox:
     def append(self, messages: Sequence[OutgoingMessage], incidents: Sequence[Incident] = ()) -> Appended:
         """Store messages in order, all in one transaction; they are on disk when it returns.
 
-        So is what of `incidents`, whose messages these are, is open now (`open_incidents`), also of a refused update.
+        So is what of `incidents` is open now (`open_incidents`), also of a refused update. Their messages are the
+        first of `messages`, in the same order.
 
         Updates and evidence for which there is no room are left out and counted; raises OutboxFull, with nothing
         stored, when a raised or cleared incident does not fit, and OutboxError when the disk fails.
         """
-        at = self._clock.now()
-
-        def work(db: sqlite3.Connection) -> Appended:
-            stored = [Record.of(one, at.timestamp()) for one in self._select_what_fits(messages)]
-            insert(db, stored)
-            open_incidents.note(db, incidents, at)
-            self._bytes += sum(one.size for one in stored)
-            self._count += len(stored)
-            if stored:
-                (self._last_id,) = db.execute("SELECT last_insert_rowid()").fetchone()
-            return Appended(stored=len(stored), refused=len(messages) - len(stored))
-
-        return self._write(work, durable=True)
+        own = _Append(messages, incidents)
+        with self._queueing:
+            self._queue.append(own)
+        with self._appending:
+            if own.outcome is None:  # nobody else has stored it with theirs
+                with self._queueing:
+                    batch, self._queue = self._queue, []
+                self._store(batch)
+        if isinstance(own.outcome, Appended):
+            return own.outcome
+        raise own.outcome or AssertionError("a batch has an outcome for each")
 
     def put_incident(self, incident: Incident, pictures: Sequence[bytes] = ()) -> Appended:
         """Store an incident and the pictures it names, in one transaction. Raises MessageRefused and as `append`."""
@@ -246,6 +210,31 @@ class Outbox:
                 is_full=self._shedding and self._bytes >= self._max_bytes * _ROOM_AGAIN,
                 max_bytes=self._max_bytes,
             )
+
+    def _store(self, batch: Sequence["_Append"]) -> None:
+        """All calls that came while the one before was flushed, in one transaction: a flush costs the same for all."""
+        at = self._clock.now()
+        for one in batch:
+            one.outcome = OutboxError(f"outbox {self._path}: nothing was stored")
+        try:
+            outcomes = self._write(lambda db: [self._append(db, one, at) for one in batch], durable=True)
+        except OutboxError as exc:
+            outcomes = [exc for _ in batch]
+        for one, outcome in zip(batch, outcomes, strict=True):
+            one.outcome = outcome
+
+    def _append(self, db: sqlite3.Connection, one: "_Append", at: datetime) -> "Appended | OutboxError":
+        try:
+            stored = [Record.of(each, at.timestamp()) for each in self._select_what_fits(one.messages)]
+        except OutboxFull as exc:
+            return exc
+        insert(db, stored)
+        open_incidents.note(db, zip(one.incidents, one.messages, strict=False), at)
+        self._bytes += sum(each.size for each in stored)
+        self._count += len(stored)
+        if stored:
+            (self._last_id,) = db.execute("SELECT last_insert_rowid()").fetchone()
+        return Appended(stored=len(stored), refused=len(one.messages) - len(stored))
 
     def _select_what_fits(self, messages: Sequence[OutgoingMessage]) -> list[OutgoingMessage]:
         stored: list[OutgoingMessage] = []

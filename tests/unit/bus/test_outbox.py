@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from gridwatch.bus import Importance, MessageRefused, Outbox, OutboxError, OutboxFull, OutgoingMessage
+from gridwatch.bus import Appended, Importance, MessageRefused, Outbox, OutboxError, OutboxFull, OutgoingMessage
 from gridwatch.domain import FakeClock, Phase
 from tests.unit.bus.samples import JPEG, evidence, incident
+from tests.waiting import wait_until
 
 LIMIT = 1_000_000
 
@@ -158,6 +159,36 @@ def test_threads_may_append_peek_and_forget_together(tmp_path: Path) -> None:
         assert outbox.stats().count == outbox.stats().bytes == 0
         for name in "abcd":
             assert [text for text in seen if text[0] == name] == [f"{name}{n}" for n in range(50)]
+
+
+def test_calls_that_come_together_are_flushed_together_and_each_has_its_own_outcome(tmp_path: Path) -> None:
+    with opened(tmp_path) as outbox:
+        outbox.append([message("x", size=974)] * 700)
+        statements: list[str] = []
+        outbox._file._db.set_trace_callback(statements.append)  # type: ignore[union-attr]
+        outcomes: dict[str, object] = {}
+
+        def write(name: str, size: int) -> None:
+            try:
+                outcomes[name] = outbox.append([message(name, size=size), message(name, Importance.UPDATE)])
+            except OutboxFull as exc:
+                outcomes[name] = exc
+
+        threads = [
+            threading.Thread(target=write, args=(f"{n}", 200_000 if n % 4 == 3 else 100), name=f"{n}") for n in range(8)
+        ]
+        with outbox._appending:  # as long as a flush takes
+            for thread in threads:
+                thread.start()
+            wait_until(lambda: len(outbox._queue) == 8, 10)
+        for thread in threads:
+            thread.join()
+
+        assert statements.count("COMMIT") == 1
+        stored = texts(outbox)[700:]
+        assert sorted(stored) == ["0", "1", "2", "4", "5", "6"]
+        for name, outcome in outcomes.items():
+            assert isinstance(outcome, OutboxFull) if name in "37" else outcome == Appended(stored=1, refused=1)
 
 
 _WRITERS = """
