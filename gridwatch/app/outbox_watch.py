@@ -135,9 +135,10 @@ class OutboxWatch:
             self._lost = stats.lost
         except OutboxError as error:
             log.error("outbox_unusable", reason=str(error))
-        for incident in self._judge.step(stats, self._sink.held, self._clock.now()):
-            self._sink.put(self._camera, (incident,))
+        said = self._judge.step(stats, self._sink.held, self._clock.now())
+        for incident in said:
             log.critical("outbox_incident", rule=incident.rule, phase=incident.phase, count=incident.count)
+        self._sink.put(self._camera, said)
         self._tell(self._judge.state(), self._lost)
 
     def _expire(self) -> None:

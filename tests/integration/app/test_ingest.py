@@ -1,19 +1,40 @@
 """The ingest role on virtual cameras that misbehave, watched through a real Mosquitto."""
 
+import os
 from collections.abc import Callable, Iterator
 from typing import Self
 
 import pytest
 
 from gridwatch.app.ingest import IngestRole
-from gridwatch.bus import Channel, Delivery, LinkState, Subscriber, decode_health, subscriptions
+from gridwatch.bus import (
+    Channel,
+    Delivery,
+    LinkState,
+    Outbox,
+    Subscriber,
+    decode_health,
+    decode_incident,
+    encode_incident,
+    subscriptions,
+)
 from gridwatch.config import Settings
 from gridwatch.config.services import HomeAssistantConfig
-from gridwatch.domain import CameraHealth, CameraState, SitePath, SystemClock, UsageError
+from gridwatch.domain import (
+    CameraHealth,
+    CameraState,
+    Incident,
+    IncidentKind,
+    Phase,
+    SitePath,
+    SystemClock,
+    UsageError,
+)
 from gridwatch.rig import Fault, Rig
 from tests.fixtures.broker import BrokerControl
 from tests.fixtures.rig import PASSWORD, USERNAME, MakeRig
 from tests.integration.app.conftest import MakeSettings
+from tests.unit.bus.samples import incident
 from tests.waiting import wait_until
 
 CLOCK = SystemClock()
@@ -177,5 +198,38 @@ def test_cameras_are_announced_and_incidents_mirrored_where_that_is_switched_on(
     try:
         mirrored = "gridwatch/v1/ing-e/east/-/dead/onvif-ej/VideoSource/SignalLoss/&dead/health.offline"
         wait_until(lambda: {"ha-ing-e/device/gridwatch_ing-e/dead/config", mirrored} <= set(heard), 20.0)
+    finally:
+        subscriber.close(2.0)
+
+
+def test_an_outbox_that_was_damaged_is_said_as_an_incident_and_the_rest_of_it_arrives(
+    settings: MakeSettings, mosquitto: BrokerControl, running: list[IngestRole]
+) -> None:
+    chosen = settings("ing-g", broker=mosquitto, cameras=[{"id": "dead", "source": {"rtsp": "rtsp://127.0.0.1:9/"}}])
+    file = chosen.deployment.services.data_dir / "node-ing-g.outbox"
+    waiting = [incident(number, site=SitePath(district="ing-g")) for number in range(100)]
+    with Outbox(file, 10_000_000, CLOCK) as outbox:
+        outbox.append([encode_incident(one) for one in waiting], waiting)
+    with file.open("r+b") as stream:
+        stream.seek(10 * 4096)
+        stream.write(os.urandom(4096))
+    heard: list[Incident] = []
+
+    def hear(delivery: Delivery) -> None:
+        heard.append(decode_incident(delivery.topic, delivery.payload, delivery.content_type))
+        delivery.ack()
+
+    filters = subscriptions(SitePath(district="ing-g"), Channel.INCIDENT)
+    subscriber = Subscriber(mosquitto.address, "hear-ing-g", filters, hear, True, CLOCK)
+    subscriber.start()
+    try:
+        wait_until(lambda: subscriber.status.state is LinkState.CONNECTED, 5.0)
+        start(chosen, running)
+        damaged = "health.outbox-damaged"
+        wait_until(lambda: [one.phase for one in heard if one.rule == damaged] == [Phase.RAISED, Phase.CLEARED], 20.0)
+        (told, *_) = [one for one in heard if one.rule == damaged]
+        assert (told.camera, told.kind) == ("dead", IncidentKind.DEVICE_ALARM)
+        arrived = {one.id for one in heard if one.phase is Phase.RAISED and one.rule != damaged}
+        assert len(waiting) - told.count <= len(arrived & {one.id for one in waiting}) < len(waiting)
     finally:
         subscriber.close(2.0)
