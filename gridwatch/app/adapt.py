@@ -13,7 +13,7 @@ from gridwatch.app.intake import Intake, SourceFigures
 from gridwatch.app.locks import hold_lock
 from gridwatch.app.opening import pause
 from gridwatch.app.shutdown import ShutdownStack
-from gridwatch.bus import BrokerAddress, Delivery, Outbox, OutboxError, Publisher, Subscriber
+from gridwatch.bus import BrokerAddress, Delivery, Outbox, OutboxError, OutboxState, Publisher, Subscriber
 from gridwatch.config import Deployment
 from gridwatch.config.sources import MqttSourceBase, WebhookSource
 from gridwatch.domain import Clock, SitePath, UsageError
@@ -168,13 +168,16 @@ class AdaptRole:
                     break
 
     async def _tick(self, intake: Intake, publisher: Publisher) -> None:
-        reported, due = "", self._clock.monotonic() + REPORT_SECONDS
+        lost, reported, due = 0, "", self._clock.monotonic() + REPORT_SECONDS
         while True:
             await asyncio.sleep(TICK_SECONDS)
             try:
                 await asyncio.to_thread(intake.tick)
+                state, lost = await asyncio.to_thread(intake.outbox_state)
             except (OutboxError, SourceMemoryError) as error:
                 log.error("sources_not_ended", reason=str(error))
+                state = OutboxState.UNWRITABLE
+            publisher.put_outbox(state, lost)
             publisher.wake()
             if self._clock.monotonic() >= due:
                 due = self._clock.monotonic() + REPORT_SECONDS

@@ -8,12 +8,15 @@ import structlog
 from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from gridwatch.bus import OnvifMirror, Outbox, encode_incident
+from gridwatch.bus import OnvifMirror, Outbox, OutboxState, encode_incident
 from gridwatch.config import Deployment
 from gridwatch.domain import Clock, Incident
 from gridwatch.sources import Adapter, Arrived, Reading, SourceMemory, SourceTally, Teller, Unread, adapter_for
 
 log = structlog.get_logger(__name__)
+
+EXPIRE_PERIOD = 60.0
+"""Seconds between two looks for what has become too old."""
 
 
 class SourceFigures(Collector):
@@ -61,6 +64,7 @@ class Intake:
         self._adapters: dict[str, Adapter] = {one.id: adapter_for(one, deployment) for one in deployment.sources}
         self._teller = Teller(deployment.sources, memory, self._put, clock, still_open)
         self._lock = threading.Lock()
+        self._expired_at = clock.monotonic()
         self._complaints: set[tuple[str, str]] = set()
 
     @property
@@ -88,9 +92,18 @@ class Intake:
             return taken
 
     def tick(self) -> None:
-        """End what was not heard of for too long. Call every second or so."""
+        """End what was not heard of for too long, and give up what is too old to be sent. Call every second or so."""
         with self._lock:
             self._teller.tick()
+        now = self._clock.monotonic()
+        if now - self._expired_at >= EXPIRE_PERIOD:
+            self._expired_at = now
+            self._outbox.expire()
+
+    def outbox_state(self) -> tuple[OutboxState, int]:
+        """How the outbox is doing, and how many messages it gave up."""
+        stats = self._outbox.stats()
+        return OutboxState.FULL if stats.is_full else OutboxState.OK, stats.lost
 
     def log_counts(self) -> None:
         """What each source did so far."""

@@ -209,6 +209,8 @@ class IncidentSink:
         # What the mirror has told follows what is on disk, so nothing comes in between.
         with self._mirroring:
             mirror, mirrored = self._mirror.tell(incidents)
+            if any(one.rule.startswith(OUTBOX_RULES) for one in incidents):  # all or none of them fit
+                mirrored = tuple(replace(one, importance=Importance.ALARM) for one in mirrored)
             self._outbox.append([*messages, *mirrored], incidents)
             self._mirror = mirror
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gridwatch.app.intake import Intake
-from gridwatch.bus import IncidentTopic, OnvifTopic, Outbox, OutboxError, parse_topic
+from gridwatch.bus import IncidentTopic, OnvifTopic, Outbox, OutboxError, OutboxState, parse_topic
 from gridwatch.domain import FakeClock, Phase
 from gridwatch.sources import Arrived, SourceMemory, Unread
 from tests.unit.sources.builders import FRIGATE, MAPPED, NOON, deployment, frigate
@@ -76,6 +76,19 @@ def test_what_the_outbox_does_not_take_is_not_taken_and_can_be_taken_again(opene
     outbox.open()
     assert len(intake.take("lobby", arrived(frigate())).incidents) == 1
     assert intake.tallies["lobby"].messages == 1
+
+
+def test_what_is_too_old_to_be_sent_is_given_up_and_said_but_not_how_it_began_and_ended(opened: Open) -> None:
+    intake, outbox = opened(FRIGATE)
+    intake.take("lobby", arrived(frigate()))
+    CLOCK.advance(10)
+    intake.take("lobby", arrived(frigate("update", 5, top_score=0.99)))
+    assert intake.outbox_state() == (OutboxState.OK, 0)
+    CLOCK.advance(15 * 86400)
+    intake.tick()
+    phases = [json.loads(entry.message.payload)["data"]["phase"] for entry in outbox.peek(10)]
+    assert phases == ["raised", "cleared"]
+    assert intake.outbox_state() == (OutboxState.OK, 1)
 
 
 def test_the_mirror_goes_with_it(opened: Open) -> None:

@@ -7,7 +7,16 @@ import numpy as np
 import pytest
 
 from gridwatch.app.sink import IncidentSink
-from gridwatch.bus import EvidenceTopic, IncidentTopic, OnvifMirror, OnvifTopic, Outbox, OutboxError, parse_topic
+from gridwatch.bus import (
+    EvidenceTopic,
+    Importance,
+    IncidentTopic,
+    OnvifMirror,
+    OnvifTopic,
+    Outbox,
+    OutboxError,
+    parse_topic,
+)
 from gridwatch.detectors import Analysis, Snapshot
 from gridwatch.detectors.evidence import snapshot
 from gridwatch.domain import (
@@ -160,3 +169,9 @@ def test_the_mirror_is_stored_with_its_incidents_or_not_at_all(outbox: Outbox, t
     sink.retry()
     sink.put("square", [CLEARED])
     assert topics(outbox) == [IncidentTopic, OnvifTopic, IncidentTopic, OnvifTopic]
+
+
+def test_the_mirror_of_word_that_the_outbox_is_full_is_as_urgent_as_the_word(outbox: Outbox) -> None:
+    sink = IncidentSink(outbox, Bell(), ["square"], mirror=OnvifMirror())
+    sink.put("square", [replace(RAISED, rule="health.outbox-full")])
+    assert [entry.message.importance for entry in outbox.peek(10)] == [Importance.ALARM] * 2
