@@ -15,6 +15,7 @@ from gridwatch.app.commands.memory import CommandMemory
 from gridwatch.app.commands.mutes import Mutes
 from gridwatch.app.commands.muting import muting
 from gridwatch.app.commands.office import Action, Office, OfficeDesk
+from gridwatch.app.commands.seats import CameraSeat, snapshotting
 from gridwatch.app.device_events import DeviceEvents
 from gridwatch.app.health import HealthReporter, Watched
 from gridwatch.app.locks import hold_lock
@@ -100,7 +101,8 @@ class IngestRole:
         for orphan in left.orphans:
             sink.put(self._cameras[0].id, [orphan.cleared(self._clock.now())])
         attention = {camera.id: Attention() for camera in self._cameras if camera.gate}
-        pool = self._pool(analyses, sink, mutes, attention)
+        seats = {camera: CameraSeat(one, attention.get(camera)) for camera, one in analyses.items()}
+        pool = self._pool(seats, sink, mutes, attention)
         reporter = HealthReporter(publisher, pool, self._clock, clips.tally, mutes.state)
         mutes.tell_of(reporter.wake)
         limits = [(camera, self._deployment.health_of(camera)) for camera in self._cameras]
@@ -140,7 +142,12 @@ class IngestRole:
         reporter.start(watched)
         keeper.start()
         watch.start(watched)
-        self._start_commands(memory, {CommandName.MUTE: muting(self._cameras, mutes, self._clock)})
+        workers = {one.worker.camera.id: one.worker for one in watched}
+        actions = {
+            CommandName.MUTE: muting(self._cameras, mutes, self._clock),
+            CommandName.SNAPSHOT: snapshotting(seats, workers, self._clock),
+        }
+        self._start_commands(memory, actions)
 
     def _memory(self) -> CommandMemory:
         memory = CommandMemory(self._deployment.services.data_dir / f"{self._node}.commands", self._clock)
@@ -172,7 +179,7 @@ class IngestRole:
 
     def _pool(
         self,
-        analyses: Mapping[str, CameraAnalysis],
+        seats: Mapping[str, CameraSeat],
         sink: IncidentSink,
         mutes: Mutes,
         attention: Mapping[str, Attention],
@@ -185,9 +192,7 @@ class IngestRole:
                 attention[frame.camera].looked(frame, idle=analysis.idle)
 
         workers = self._deployment.detector
-        return AnalysisPool(
-            analyses, workers.threads, on_analysis, self._clock, longest_wait=workers.longest_wait_seconds
-        )
+        return AnalysisPool(seats, workers.threads, on_analysis, self._clock, longest_wait=workers.longest_wait_seconds)
 
     def _clips(self, outbox: Outbox, publisher: Publisher) -> ClipKeeper:
         """Of the cameras whose clips are kept. Started, and closed after whoever makes incidents."""

@@ -194,6 +194,10 @@ class CameraAnalysis:
         """Everybody to mask in `frame`, the latest, which gave `analysis`. Detects when the gate was closed."""
         return self._people(frame, analysis.seen if analysis.detected else None, analysis.tracks)
 
+    def picture(self, frame: Frame, analysis: Analysis) -> Snapshot:
+        """`frame`, masked as evidence is; as `people`. Raises EvidenceError."""
+        return snapshot(frame, [], self.people(frame, analysis), self._camera.privacy)
+
     def finish(self) -> tuple[Incident, ...]:
         """No more frames: clear every open incident as of the last one. Safe to call again."""
         unsaid, self._unsaid = self._unsaid, ()

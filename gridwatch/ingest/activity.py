@@ -10,7 +10,7 @@ import math
 import threading
 from bisect import bisect_left, insort
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import cv2
@@ -151,6 +151,13 @@ class Attention:
         with self._changed:
             self._look = Look(index=frame.index, idle=idle)
             self._changed.notify_all()
+
+    def rouse(self) -> None:
+        """Somebody wants to see what is there: no picture is left out until analysis says so of a later frame."""
+        with self._changed:
+            if self._look is not None:
+                self._look = replace(self._look, idle=False)
+                self._changed.notify_all()
 
     def latest(self) -> Look | None:
         """The latest; None before the first."""

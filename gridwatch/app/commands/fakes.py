@@ -74,6 +74,10 @@ class MemoryMemory:
         self._check()
         self.answers[command.id] = answer
 
+    def forget(self) -> None:
+        """See office.Remembers."""
+        self._check()
+
     def mutes(self) -> Mapping[tuple[str, str], Mute]:
         """See mutes.KeepsMutes."""
         self._check()

@@ -92,10 +92,15 @@ class CommandMemory:
 
     def has_room(self, *, for_picture: bool) -> bool:
         """Whether one more can be remembered. Raises MemoryFailed."""
+        self.forget()
         with self._errors() as db:
-            db.execute("DELETE FROM answer WHERE forget_at < ?", (self._clock.now().timestamp(),))
             answers, pictures = db.execute("SELECT count(*), count(picture) FROM answer").fetchone()
         return answers < ANSWERS and (not for_picture or pictures < PICTURES)
+
+    def forget(self) -> None:
+        """Delete what was answered to commands that have expired, pictures too. Raises MemoryFailed."""
+        with self._errors() as db:
+            db.execute("DELETE FROM answer WHERE forget_at < ?", (self._clock.now().timestamp(),))
 
     def remember(self, command: Command, answer: Remembered) -> None:
         """Keep it until the command has expired for certain. Raises MemoryFailed."""
@@ -125,6 +130,7 @@ class CommandMemory:
         try:
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = FULL")
+            db.execute("PRAGMA secure_delete = ON")
             db.executescript(_TABLES)
         except BaseException:
             db.close()

@@ -33,6 +33,7 @@ log = structlog.get_logger(__name__)
 
 _QUEUE: Final = 400
 """Commands waiting at most; the broker keeps 200 outstanding."""
+_TIDY_SECONDS: Final = 30.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,6 +62,9 @@ class Remembers(Protocol):
 
     def remember(self, command: Command, answer: Remembered) -> None:
         """Keep it until the command has expired for certain."""
+
+    def forget(self) -> None:
+        """Delete what has."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -92,6 +96,10 @@ class Office:
     def obey(self, authority: Authority) -> None:
         """Ask this one from now on."""
         self._authority = authority
+
+    def tidy(self) -> None:
+        """Now and then: delete what need not be remembered any more. Raises MemoryFailed."""
+        self._memory.forget()
 
     def take(self, delivery: Delivery) -> list[ToSend]:
         """Carry it out, unless it may not be; the messages that answer it, in order. Raises MemoryFailed."""
@@ -210,7 +218,11 @@ class OfficeDesk:
 
     def _work(self) -> None:
         while not self._stopping.is_set():
-            delivery = self._queue.get()
+            try:
+                delivery = self._queue.get(timeout=_TIDY_SECONDS)
+            except queue.Empty:
+                self._tidy()
+                continue
             if delivery is None:
                 return
             try:
@@ -224,3 +236,9 @@ class OfficeDesk:
                 self.office.counts.failed += 1
                 log.exception("command_failed", topic=delivery.topic, error=type(exc).__name__)
             delivery.ack()
+
+    def _tidy(self) -> None:
+        try:
+            self.office.tidy()
+        except MemoryFailed as error:
+            log.error("command_memory_failed", reason=str(error))

@@ -1,10 +1,13 @@
 """Commands to real workers on a recorded stream, through a Mosquitto that holds every account to its own name."""
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from gridwatch.app.ingest import IngestRole
@@ -22,7 +25,17 @@ from gridwatch.bus import (
     subscriptions,
 )
 from gridwatch.config import Settings
-from gridwatch.domain import CameraHealth, Incident, MuteRule, Outcome, Phase, SitePath
+from gridwatch.domain import (
+    CameraHealth,
+    CameraState,
+    Evidence,
+    Incident,
+    MuteRule,
+    Outcome,
+    Phase,
+    SitePath,
+    TakeSnapshot,
+)
 from tests.fixtures.acl_broker import AclBroker, acl_broker
 from tests.integration.app.commanding import CLOCK, OFFICER, ask, login, wish, write_settings
 from tests.waiting import wait_until
@@ -139,3 +152,26 @@ def test_who_may_not_mute_is_refused_and_the_rule_raises(broker: AclBroker, tmp_
     assert "the role officer may not mute" in refused.answer.reason
     assert unknown.answer.outcome is Outcome.UNKNOWN
     assert "it has crowd" in unknown.answer.reason
+
+
+def test_a_snapshot_is_masked_of_now_and_the_same_when_asked_for_again(
+    broker: AclBroker, tmp_path: Path, ear: Ear
+) -> None:
+    with working(broker, tmp_path, "gate-1"):
+        wait_until(lambda: "gate-1" in ear.states and ear.states["gate-1"].state is CameraState.UP, 30.0)
+        asked = wish(TakeSnapshot())
+        reply = ask(broker, asked)
+        again = ask(broker, asked)
+
+    about = reply.answer.detail
+    assert isinstance(about, Evidence)
+    assert about.masked
+    assert (about.width, about.height) == (768, 576)
+    assert asked.asked_at - timedelta(seconds=1) <= about.captured_at <= asked.asked_at + timedelta(seconds=10)
+    assert reply.picture is not None
+    assert hashlib.sha256(reply.picture).hexdigest() == about.sha256
+    picture = cv2.imdecode(np.frombuffer(reply.picture, np.uint8), cv2.IMREAD_COLOR)
+    assert picture is not None
+    assert picture.shape == (576, 768, 3)
+    assert again == reply
+    assert ear.answers == [], "an answer is for its asker alone"

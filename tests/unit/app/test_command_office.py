@@ -193,6 +193,20 @@ def test_more_commands_than_can_be_remembered_are_refused_as_too_many(tmp_path: 
     assert after.outcome is Outcome.DONE, "what has expired makes room"
 
 
+def test_a_picture_is_gone_from_the_disk_once_its_command_has_expired(tmp_path: Path) -> None:
+    clock = FakeClock(WHEN)
+    memory = CommandMemory(tmp_path / "node.commands", clock)
+    memory.open()
+    bench = Bench(memory, clock)
+    bench.ask()
+    clock.advance(121)
+    bench.office.tidy()
+
+    assert memory.answer(SNAPSHOT.id) is None
+    memory.close()
+    assert JPEG[100:400] not in (tmp_path / "node.commands").read_bytes()
+
+
 def test_a_damaged_memory_is_set_aside_and_one_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     path = tmp_path / "node.commands"
     path.write_bytes(b"no database" * 1000)

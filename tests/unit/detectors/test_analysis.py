@@ -71,14 +71,17 @@ def test_weak_persons_and_persons_missed_in_the_raising_picture_are_masked_too()
     analysis = CameraAnalysis(camera(gate=False), ScriptedDetector(script))
     results = [analysis.analyse(frame(i, noise)) for i in range(6)]
     (shot,) = results[-1].snapshots
-    taken = cv2.imdecode(np.frombuffer(shot[1].jpeg, np.uint8), cv2.IMREAD_GRAYSCALE)
-    for person in (bystander, ghost, seen(*INSIDE)):
-        box = person.box
-        head = taken[int(box.y1 * 360) + 3 : int((box.y1 + 0.25 * box.height) * 360), int(box.x1 * 640) + 3 :][
-            :, : int(box.width * 640) - 6
-        ]
-        assert np.abs(cv2.Laplacian(head, cv2.CV_64F)).mean() < 25
-    assert np.abs(cv2.Laplacian(taken[:60, :60], cv2.CV_64F)).mean() > 100
+    asked_for = analysis.picture(frame(5, noise), results[-1])
+    assert asked_for.evidence.masked
+    for jpeg in (shot[1].jpeg, asked_for.jpeg):
+        taken = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_GRAYSCALE)
+        for person in (bystander, ghost, seen(*INSIDE)):
+            box = person.box
+            head = taken[int(box.y1 * 360) + 3 : int((box.y1 + 0.25 * box.height) * 360), int(box.x1 * 640) + 3 :][
+                :, : int(box.width * 640) - 6
+            ]
+            assert np.abs(cv2.Laplacian(head, cv2.CV_64F)).mean() < 25
+        assert np.abs(cv2.Laplacian(taken[:60, :60], cv2.CV_64F)).mean() > 100
 
 
 def test_a_line_crossing_is_raised_and_cleared_in_one_frame_with_one_picture() -> None:
