@@ -8,7 +8,7 @@ from dataclasses import asdict
 import structlog
 
 from gridwatch.app.backoff import Backoff
-from gridwatch.app.batches import Batches
+from gridwatch.app.batches import Batches, Inbox
 from gridwatch.app.commands.clerk import ClerkDesk
 from gridwatch.app.counting import CountingJob
 from gridwatch.app.opening import make_database, open_database, pause
@@ -27,7 +27,7 @@ BATCH = 200
 LINGER = 0.02
 """Seconds a batch stays open for more once messages come faster than one by one."""
 QUEUE = 1000
-"""Deliveries waiting at most. The broker keeps 200 outstanding; more wait only after reconnects in a long outage."""
+"""Deliveries waiting at most. The broker keeps 200 outstanding, and those that come again take no more room."""
 RETRY_CAP = 10.0
 """Longest wait in seconds before a batch is tried again while the database is away."""
 
@@ -88,7 +88,7 @@ class RecordRole:
         self._retention = RetentionJob(self._database.retention, policies, clock)
         self._address = BrokerAddress.from_config(services.broker)
         self._name = name
-        self._queue: asyncio.Queue[Delivery] = asyncio.Queue(QUEUE)
+        self._queue = Inbox(QUEUE)
         self._subscriber: Subscriber | None = None
         self.commands = ClerkDesk(settings, self._database.commands, name, clock)
 

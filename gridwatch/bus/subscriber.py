@@ -59,6 +59,8 @@ class Delivery:
     connection that is gone, do nothing: the message comes again and is then acknowledged. Acknowledgements reach the
     broker in the order of delivery, as MQTT 5 (4.6) wants, so one that is missing holds back those after it.
     """
+    connection: int = 0
+    """Which of the subscriber's connections it came on; only those of the latest can be acknowledged."""
     response_topic: str | None = None
     """Where whoever sent it wants to be answered."""
     correlation: bytes | None = None
@@ -251,6 +253,7 @@ class Subscriber:
                 ack=(lambda: self._ack(client, epoch, mid)) if must_ack else _nothing,
                 response_topic=getattr(message.properties, "ResponseTopic", None),
                 correlation=getattr(message.properties, "CorrelationData", None),
+                connection=epoch,
             )
             self._deliver(delivery)
         except Exception as exc:

@@ -1,8 +1,10 @@
-"""Batches: one alone goes at once, a storm is grouped, nothing waits longer than it may."""
+"""Batches: one alone goes at once, a storm is grouped, nothing waits longer than it may. And nothing waits twice."""
 
 import asyncio
+from datetime import UTC, datetime
 
-from gridwatch.app.batches import Batches
+from gridwatch.app.batches import Batches, Inbox
+from gridwatch.bus import Delivery
 
 HOUR = 3600.0
 
@@ -53,3 +55,39 @@ async def test_a_batch_that_does_not_fill_goes_when_its_time_is_over() -> None:
     batch = await Batches(queue, size=200, linger=0.05).next()
     assert batch == [0, 1]
     assert loop.time() - began >= 0.05
+
+
+def delivery(payload: bytes, acknowledged: list[str], connection: int) -> Delivery:
+    return Delivery(
+        topic="t", payload=payload, content_type=None, retained=False, received_at=datetime(2026, 1, 1, tzinfo=UTC),
+        ack=lambda: acknowledged.append(f"{payload.decode()} on {connection}"), connection=connection,
+    )  # fmt: skip
+
+
+async def test_what_comes_again_takes_the_place_of_the_one_that_waits() -> None:
+    inbox = Inbox(10)
+    acknowledged: list[str] = []
+    for payload, connection in ((b"a", 1), (b"b", 1), (b"a", 2), (b"c", 2), (b"b", 3)):
+        inbox.put_nowait(delivery(payload, acknowledged, connection))
+    assert inbox.qsize() == 3
+    for one in await Batches(inbox, size=3, linger=HOUR).next():
+        one.ack()
+    assert acknowledged == ["a on 2", "b on 3", "c on 2"]
+    assert inbox.empty()
+
+
+async def test_one_that_was_published_twice_is_acknowledged_twice() -> None:
+    inbox = Inbox(10)
+    acknowledged: list[str] = []
+    for connection in (1, 2, 2):
+        inbox.put_nowait(delivery(b"a", acknowledged, connection))
+    inbox.get_nowait().ack()
+    assert acknowledged == ["a on 2", "a on 2"]
+
+
+async def test_one_that_is_taken_and_comes_again_waits_again() -> None:
+    inbox = Inbox(10)
+    inbox.put_nowait(delivery(b"a", [], 1))
+    assert inbox.get_nowait().payload == b"a"
+    inbox.put_nowait(delivery(b"a", [], 2))
+    assert inbox.qsize() == 1
