@@ -39,6 +39,10 @@ class RecorderCounts:
     pictures: int = 0
     clips: int = 0
     """Told of; they stay with their workers."""
+    states: int = 0
+    """Reports of cameras."""
+    ignored: int = 0
+    """Messages on topics of the contract that a recorder does not follow."""
     filed: int = 0
     """Cases opened."""
     joined: int = 0
@@ -54,7 +58,8 @@ class _Batch:
     incidents: list[tuple[Delivery, Incident]] = field(default_factory=list)
     pictures: list[ReceivedEvidence] = field(default_factory=list)
     clips: list[KeptClip] = field(default_factory=list)
-    health: dict[str, CameraHealth] = field(default_factory=dict)
+    health: list[CameraHealth] = field(default_factory=list)
+    ignored: int = 0
     bad: list[tuple[Delivery, str]] = field(default_factory=list)
 
 
@@ -110,10 +115,12 @@ class Recorder:
         contradicting = await self._write_incidents(batch.incidents)
         for clip in batch.clips:
             await self._database.store_clip(clip.incident, clip.evidence)
-        for health in batch.health.values():
+        for health in {one.camera: one for one in batch.health}.values():
             await self._database.save_health(health)
         self.counts.pictures += len(batch.pictures)
         self.counts.clips += len(batch.clips)
+        self.counts.states += len(batch.health)
+        self.counts.ignored += batch.ignored
         return batch.bad + contradicting
 
     async def _write_incidents(self, incidents: Sequence[tuple[Delivery, Incident]]) -> list[tuple[Delivery, str]]:
@@ -156,8 +163,9 @@ def _tell_apart(deliveries: Sequence[Delivery]) -> _Batch:
             elif isinstance(topic, ClipTopic):
                 batch.clips.append(decode_clip(one.topic, one.payload))
             elif isinstance(topic, CameraStateTopic):
-                health = decode_health(one.topic, one.payload)
-                batch.health[health.camera] = health
+                batch.health.append(decode_health(one.topic, one.payload))
+            else:
+                batch.ignored += 1
         except MalformedMessage as error:
             batch.bad.append((one, error.reason))
     return batch

@@ -316,7 +316,9 @@ def first_error(exc: Exception) -> str:
         return "a time is outside the calendar"
     first = exc.errors(include_url=False, include_input=False, include_context=False)[0]
     place = ".".join(str(part) for part in first["loc"])[:200]
-    return f"{place}: {first['msg']}"[:400] if place else str(first["msg"])[:400]
+    message = f"{place}: {first['msg']}" if place else str(first["msg"])
+    # Some messages quote a character of the input all the same.
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in message)[:400]
 
 
 def _utc(value: datetime) -> datetime:
