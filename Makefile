@@ -2,8 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 FOR ?=
+SEED ?=
+FAULTS ?=
 
-.PHONY: help .venv dev demo check test test-networks test-others test-all clean
+.PHONY: help .venv dev demo check test test-networks test-others test-all chaos clean
 help:            ## list the targets
 	@grep -E '^[a-z.-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
 
@@ -40,6 +42,9 @@ test-networks:
 	$(BIN)/python -m pytest -m 'not slow' tests/integration --ignore tests/integration/app
 test-others:
 	$(BIN)/python -m pytest -m 'not slow' tests/acceptance tests/integration/app tests/unit
+
+chaos: dev       ## 200 faults on real processes, then what was promised is looked for; SEED=n repeats a run
+	$(BIN)/python -m tests.acceptance.chaos --faults $(or $(FAULTS),200) $(if $(SEED),--seed $(SEED))
 
 test-all: dev    ## what is slower than that
 	$(BIN)/python -m pytest -m slow
