@@ -19,6 +19,7 @@ from gridwatch.app.commands.seats import CameraSeat, snapshotting
 from gridwatch.app.device_events import DeviceEvents
 from gridwatch.app.health import HealthReporter, Watched
 from gridwatch.app.locks import hold_lock
+from gridwatch.app.observing import MinuteObserver, tells_of_minutes
 from gridwatch.app.outbox_watch import OutboxJudge, OutboxWatch
 from gridwatch.app.pace import Pace
 from gridwatch.app.positions import Positions
@@ -101,9 +102,10 @@ class IngestRole:
         for orphan in left.orphans:
             sink.put(self._cameras[0].id, [orphan.cleared(self._clock.now())])
         attention = {camera.id: Attention() for camera in self._cameras if camera.gate}
+        observer = MinuteObserver(publisher, tells_of_minutes(outbox, publisher))
         seats = {camera: CameraSeat(one, attention.get(camera)) for camera, one in analyses.items()}
-        pool = self._pool(seats, sink, mutes, attention)
-        reporter = HealthReporter(publisher, pool, self._clock, clips.tally, mutes.state)
+        pool = self._pool(seats, sink, mutes, attention, observer)
+        reporter = HealthReporter(observer, pool, self._clock, clips.tally, mutes.state)
         mutes.tell_of(reporter.wake)
         limits = [(camera, self._deployment.health_of(camera)) for camera in self._cameras]
         watch = HealthWatch(limits, put, left.health, self._clock)
@@ -183,11 +185,13 @@ class IngestRole:
         sink: IncidentSink,
         mutes: Mutes,
         attention: Mapping[str, Attention],
+        observer: MinuteObserver,
     ) -> AnalysisPool:
-        """Analyses frames for `sink`, and tells the readers of which cameras nothing moves."""
+        """Analyses frames for `sink` and `observer`, and tells the readers of which cameras nothing moves."""
 
         def on_analysis(frame: Frame, analysis: Analysis) -> None:
             sink.on_analysis(frame, mutes.let_analysis_through(frame.camera, analysis))
+            observer.saw(frame, analysis)
             if frame.camera in attention:
                 attention[frame.camera].looked(frame, idle=analysis.idle)
 

@@ -10,10 +10,10 @@ import structlog
 from gridwatch.app.backoff import Backoff
 from gridwatch.app.batches import Batches, Inbox
 from gridwatch.app.commands.clerk import ClerkDesk
-from gridwatch.app.counting import CountingJob
 from gridwatch.app.opening import make_database, open_database, pause
 from gridwatch.app.recorder import Recorder
 from gridwatch.app.retention import RetentionJob
+from gridwatch.app.upkeep import UpkeepJob
 from gridwatch.bus import BrokerAddress, Channel, Delivery, LinkState, Subscriber, subscriptions
 from gridwatch.cases import CaseLinker
 from gridwatch.config import Settings
@@ -36,6 +36,10 @@ RECORDER = "recorder"
 """The usual name of a recorder; its session at the broker goes by it."""
 
 
+RECORDED = (Channel.INCIDENT, Channel.EVIDENCE, Channel.CLIP, Channel.OBSERVATION, Channel.STATE)
+"""What is kept in the database."""
+
+
 class SessionRefused(GridwatchError):  # noqa: N818  (reads as what happened)
     """The broker does not let the recorder in, or not subscribe."""
 
@@ -48,7 +52,7 @@ def _subscriber(settings: Settings, name: str, deliver: Callable[[Delivery], Non
     district = SitePath(district=settings.deployment.district.id)
     return Subscriber(
         BrokerAddress.from_config(settings.deployment.services.broker), client_id=f"gridwatch-{name}",
-        filters=subscriptions(district, Channel.INCIDENT, Channel.EVIDENCE, Channel.CLIP, Channel.STATE),
+        filters=subscriptions(district, *RECORDED),
         deliver=deliver, persistent=True, clock=clock,
     )  # fmt: skip
 
@@ -86,6 +90,7 @@ class RecordRole:
         deployment = settings.deployment
         policies = deployment.retention.policies(deployment.district.id)
         self._retention = RetentionJob(self._database.retention, policies, clock)
+        self._upkeep = UpkeepJob(self._database.statistics, self._database.observations, clock)
         self._address = BrokerAddress.from_config(services.broker)
         self._name = name
         self._queue = Inbox(QUEUE)
@@ -108,7 +113,7 @@ class RecordRole:
             log.info("recorder_started", broker=str(self._address))
             chores = [
                 asyncio.create_task(self._retention.run(stop), name="record-retention"),
-                asyncio.create_task(CountingJob(self._database.statistics).run(stop), name="record-counting"),
+                asyncio.create_task(self._upkeep.run(stop), name="record-upkeep"),
             ]
             try:
                 async with self.commands.open():

@@ -13,15 +13,17 @@ from gridwatch.bus import (
     IncidentTopic,
     KeptClip,
     MalformedMessage,
+    ObservationTopic,
     ReceivedEvidence,
     decode_clip,
     decode_evidence,
     decode_health,
     decode_incident,
+    decode_observation,
     parse_topic,
 )
 from gridwatch.cases import CaseLinker
-from gridwatch.domain import CameraHealth, Incident
+from gridwatch.domain import CameraHealth, Incident, Observation
 from gridwatch.store import BadMessage, Database, StoreUnavailable
 
 log = structlog.get_logger(__name__)
@@ -58,6 +60,7 @@ class _Batch:
     incidents: list[tuple[Delivery, Incident]] = field(default_factory=list)
     pictures: list[ReceivedEvidence] = field(default_factory=list)
     clips: list[KeptClip] = field(default_factory=list)
+    observations: list[Observation] = field(default_factory=list)
     health: list[CameraHealth] = field(default_factory=list)
     ignored: int = 0
     bad: list[tuple[Delivery, str]] = field(default_factory=list)
@@ -115,6 +118,7 @@ class Recorder:
         contradicting = await self._write_incidents(batch.incidents)
         for clip in batch.clips:
             await self._database.store_clip(clip.incident, clip.evidence)
+        await self._database.observations.save(batch.observations)
         for health in {one.camera: one for one in batch.health}.values():
             await self._database.save_health(health)
         self.counts.pictures += len(batch.pictures)
@@ -162,6 +166,8 @@ def _tell_apart(deliveries: Sequence[Delivery]) -> _Batch:
                 batch.pictures.append(decode_evidence(one.topic, one.payload))
             elif isinstance(topic, ClipTopic):
                 batch.clips.append(decode_clip(one.topic, one.payload))
+            elif isinstance(topic, ObservationTopic):
+                batch.observations.append(decode_observation(one.topic, one.payload))
             elif isinstance(topic, CameraStateTopic):
                 batch.health.append(decode_health(one.topic, one.payload))
             else:

@@ -30,6 +30,7 @@ from gridwatch.bus.errors import (
 )
 from gridwatch.bus.home_assistant import DiscoveredCamera, discovery, discovery_topics
 from gridwatch.bus.message import Importance, OutgoingMessage
+from gridwatch.bus.observation_wire import decode_observation, encode_observation
 from gridwatch.bus.onvif_mirror import OnvifMirror
 from gridwatch.bus.outbox import Outbox
 from gridwatch.bus.outbox_entry import Appended, OutboxEntry, OutboxStats
@@ -46,6 +47,7 @@ from gridwatch.bus.topics import (
     EvidenceTopic,
     IncidentTopic,
     NodeStateTopic,
+    ObservationTopic,
     OnvifTopic,
     PositionTopic,
     Topic,
@@ -75,13 +77,14 @@ from gridwatch.bus.wire import (
 __all__ = [
     "ANSWER_ROOT", "EVENT_CONTENT_TYPE", "MAX_CORRELATION", "MAX_EVENT_BYTES", "MAX_EVIDENCE_BYTES", "AnswerTopic",
     "Appended", "BadBrokerAddress", "BadTopicLevel", "BrokerAddress", "BusError", "CameraPath", "CameraStateTopic",
-    "Channel", "ClipTopic", "CommandClient", "CommandTopic", "Delivery", "DiscoveredCamera", "EvidenceTopic", "Headers",
-    "Importance", "IncidentTopic", "KeptClip", "LinkState", "LinkStatus", "MalformedMessage", "MessageRefused",
-    "NoAnswer", "NodeState", "NodeStateTopic", "NodeStatus", "OnvifMirror", "OnvifTopic", "Outbox", "OutboxEntry",
-    "OutboxError", "OutboxFull", "OutboxState", "OutboxStats", "OutgoingMessage", "PositionFeed", "PositionTopic",
-    "Publisher", "PublisherStatus", "ReceivedEvidence", "Reply", "Subscriber", "Topic", "account_level",
-    "answer_filter", "command_filter", "decode_answer", "decode_clip", "decode_command", "decode_evidence",
-    "decode_health", "decode_incident", "decode_node", "decode_position", "discovery", "discovery_topics",
-    "encode_answer", "encode_clip", "encode_command", "encode_evidence", "encode_health", "encode_incident",
-    "encode_node", "encode_picture", "parse_answer_topic", "parse_command_topic", "parse_topic", "subscriptions",
+    "Channel", "ClipTopic", "CommandClient", "CommandTopic", "Delivery", "DiscoveredCamera", "EvidenceTopic",
+    "Headers", "Importance", "IncidentTopic", "KeptClip", "LinkState", "LinkStatus", "MalformedMessage",
+    "MessageRefused", "NoAnswer", "NodeState", "NodeStateTopic", "NodeStatus", "ObservationTopic", "OnvifMirror",
+    "OnvifTopic", "Outbox", "OutboxEntry", "OutboxError", "OutboxFull", "OutboxState", "OutboxStats",
+    "OutgoingMessage", "PositionFeed", "PositionTopic", "Publisher", "PublisherStatus", "ReceivedEvidence", "Reply",
+    "Subscriber", "Topic", "account_level", "answer_filter", "command_filter", "decode_answer", "decode_clip",
+    "decode_command", "decode_evidence", "decode_health", "decode_incident", "decode_node", "decode_observation",
+    "decode_position", "discovery", "discovery_topics", "encode_answer", "encode_clip", "encode_command",
+    "encode_evidence", "encode_health", "encode_incident", "encode_node", "encode_observation", "encode_picture",
+    "parse_answer_topic", "parse_command_topic", "parse_topic", "subscriptions",
 ]  # fmt: skip

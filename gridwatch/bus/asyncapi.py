@@ -37,6 +37,7 @@ _ADDRESSES: Final = {
     Channel.INCIDENT: f"{_SITE}/{{camera}}/incident/{{kind}}",
     Channel.EVIDENCE: f"{_SITE}/{{camera}}/evidence/{{incident}}",
     Channel.CLIP: f"{_SITE}/{{camera}}/clip/{{incident}}",
+    Channel.OBSERVATION: f"{_SITE}/{{camera}}/observation",
     Channel.STATE: f"{_SITE}/{{camera}}/state",
     Channel.POSITION: f"{_SITE}/{{camera}}/position",
     Channel.NODE: f"{_SITE}/{MISSING_LEVEL}/node/{{node}}/state",
@@ -60,6 +61,12 @@ _MESSAGES: Final[dict[Channel, Json]] = {
         "summary": "Its hash and measures; the video stays on the worker, since nobody in it is masked.",
         "contentType": STATE_CONTENT_TYPE,
         "payload": {"$ref": "./clip-1.json"},
+    },
+    Channel.OBSERVATION: {
+        "title": "What a camera saw in a minute",
+        "summary": "Counts by class, share of motion, frames and drops; given up first by an outbox that runs full.",
+        "contentType": STATE_CONTENT_TYPE,
+        "payload": {"$ref": "./observation-1.json"},
     },
     Channel.STATE: {
         "title": "What a camera is doing",

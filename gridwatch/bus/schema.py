@@ -203,6 +203,33 @@ class CameraStateData(WireModel):
     mutes: tuple[WireMute, ...] = ()
 
 
+class WireClassCount(WireModel):
+    """Things of a class that were tracked: how many, never who."""
+
+    label: Name
+    most: Count
+    """At one time."""
+    sightings: Count
+    """Summed over the pictures detected in."""
+
+
+class ObservationData(WireModel):
+    """One camera in one minute. (`camera`, `minute`) is unique but for a restart of the worker: keep more frames."""
+
+    camera: Identifier
+    site: Site
+    minute: Time
+    """When it began, seconds zero."""
+    frames: Count
+    analysed: Count
+    detected: Count
+    dropped: Count
+    moving: Fraction
+    """Share of the minute in which something moved."""
+    fps: Annotated[float, Field(ge=0, le=10_000)]
+    classes: Annotated[tuple[WireClassCount, ...], Field(max_length=200)]
+
+
 class PositionData(WireModel):
     """Retained: where a camera that moves was at one time. Written by whoever knows, read by its worker."""
 

@@ -3,6 +3,7 @@
     gridwatch/v1/<district>/<substation>/<checkpoint>/<camera>/incident/<kind>
     gridwatch/v1/<district>/<substation>/<checkpoint>/<camera>/evidence/<incident id>
     gridwatch/v1/<district>/<substation>/<checkpoint>/<camera>/clip/<incident id>
+    gridwatch/v1/<district>/<substation>/<checkpoint>/<camera>/observation
     gridwatch/v1/<district>/<substation>/<checkpoint>/<camera>/state                    (retained)
     gridwatch/v1/<district>/<substation>/<checkpoint>/<camera>/position                 (retained; read, not written)
     gridwatch/v1/<district>/<substation>/<checkpoint>/<camera>/onvif-ej/<ONVIF topic>/&<source...>   (a switch)
@@ -12,8 +13,10 @@ A missing site level is `-`. A node is no camera, so its camera level is `-` too
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 from uuid import UUID
 
 from gridwatch.bus.errors import BadTopicLevel, MalformedMessage
@@ -31,6 +34,7 @@ class Channel(StrEnum):
     INCIDENT = "incident"  # incident messages
     EVIDENCE = "evidence"  # pictures of incidents
     CLIP = "clip"  # word of the clips of incidents that workers keep
+    OBSERVATION = "observation"  # what cameras saw, by the minute
     STATE = "state"  # retained state of cameras
     POSITION = "position"  # retained position of cameras that move, from whoever knows it
     NODE = "node"  # retained state of worker nodes
@@ -41,6 +45,7 @@ _TAILS = {
     Channel.INCIDENT: "+/incident/+",
     Channel.EVIDENCE: "+/evidence/+",
     Channel.CLIP: "+/clip/+",
+    Channel.OBSERVATION: "+/observation",
     Channel.STATE: "+/state",
     Channel.POSITION: "+/position",
     Channel.NODE: f"{MISSING_LEVEL}/node/+/state",
@@ -94,6 +99,16 @@ class ClipTopic:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ObservationTopic:
+    """Where it is told what a camera saw in a minute."""
+
+    camera: CameraPath
+
+    def __str__(self) -> str:
+        return f"{_under(self.camera.site, self.camera.camera)}/observation"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class CameraStateTopic:
     """Where a camera's latest state is kept."""
 
@@ -139,8 +154,18 @@ class OnvifTopic:
         return f"{under}/{Channel.ONVIF}/{self.topic}/&{'/'.join(_level(one) for one in self.source)}"
 
 
-_CameraTopic = IncidentTopic | EvidenceTopic | ClipTopic | CameraStateTopic | PositionTopic | OnvifTopic
+_CameraTopic = (
+    IncidentTopic | EvidenceTopic | ClipTopic | ObservationTopic | CameraStateTopic | PositionTopic | OnvifTopic
+)
 Topic = _CameraTopic | NodeStateTopic
+
+
+_OF_CAMERA: Final[Mapping[str, type[ObservationTopic] | type[CameraStateTopic] | type[PositionTopic]]] = {
+    Channel.OBSERVATION: ObservationTopic,
+    Channel.STATE: CameraStateTopic,
+    Channel.POSITION: PositionTopic,
+}
+"""Those that need no more than the camera."""
 
 
 def local_onvif_topic(kind: IncidentKind) -> str:
@@ -193,10 +218,8 @@ def _camera_topic(camera: CameraPath, tail: list[str]) -> _CameraTopic:
             return EvidenceTopic(camera=camera, incident=_uuid(incident))
         case ["clip", incident]:
             return ClipTopic(camera=camera, incident=_uuid(incident))
-        case ["state"]:
-            return CameraStateTopic(camera=camera)
-        case ["position"]:
-            return PositionTopic(camera=camera)
+        case [channel] if channel in _OF_CAMERA:
+            return _OF_CAMERA[channel](camera=camera)
         case [Channel.ONVIF, *rest]:
             return _onvif_topic(camera, rest)
     raise MalformedMessage("topic names an unknown channel")

@@ -205,7 +205,7 @@ def decode_clip(topic: str, payload: bytes) -> KeptClip:
     where = parse_topic(topic)
     if not isinstance(where, ClipTopic):
         raise MalformedMessage("not a clip topic")
-    data = _read(ClipData, payload)
+    data = read_payload(ClipData, payload)
     if CameraPath(site=SitePath.parse(data.site), camera=data.camera) != where.camera:
         raise MalformedMessage("topic and payload name different cameras")
     if UUID(int=data.incident.int) != where.incident:
@@ -238,7 +238,7 @@ def decode_health(topic: str, payload: bytes) -> CameraHealth:
     where = parse_topic(topic)
     if not isinstance(where, CameraStateTopic):
         raise MalformedMessage("not a camera state topic")
-    data = _read(CameraStateData, payload)
+    data = read_payload(CameraStateData, payload)
     site = SitePath.parse(data.site)
     if CameraPath(site=site, camera=data.camera) != where.camera:
         raise MalformedMessage("topic and payload name different cameras")
@@ -256,7 +256,7 @@ def decode_position(topic: str, payload: bytes) -> tuple[CameraPath, PositionFix
     where = parse_topic(topic)
     if not isinstance(where, PositionTopic):
         raise MalformedMessage("not a position topic")
-    data = _read(PositionData, payload)
+    data = read_payload(PositionData, payload)
     if CameraPath(site=SitePath.parse(data.site), camera=data.camera) != where.camera:
         raise MalformedMessage("topic and payload name different cameras")
     position = Position(lon=data.position.lon, lat=data.position.lat)
@@ -277,7 +277,7 @@ def decode_node(topic: str, payload: bytes) -> NodeStatus:
     where = parse_topic(topic)
     if not isinstance(where, NodeStateTopic):
         raise MalformedMessage("not a node state topic")
-    data = _read(NodeStateData, payload)
+    data = read_payload(NodeStateData, payload)
     site = SitePath.parse(data.site)
     if (site, data.node) != (where.site, where.node):
         raise MalformedMessage("topic and payload name different nodes")
@@ -296,10 +296,11 @@ def read_event(model: type[_Model], payload: bytes, content_type: str | None) ->
     """A CloudEvent in structured mode as `model`. Raises MalformedMessage."""
     if (content_type or "").partition(";")[0].strip().lower() != "application/cloudevents+json":
         raise MalformedMessage("content type is not application/cloudevents+json")
-    return _read(model, payload)
+    return read_payload(model, payload)
 
 
-def _read(model: type[_Model], payload: bytes) -> _Model:
+def read_payload(model: type[_Model], payload: bytes) -> _Model:
+    """Plain JSON as `model`. Raises MalformedMessage."""
     if len(payload) > MAX_EVENT_BYTES:
         raise MalformedMessage(f"payload exceeds {MAX_EVENT_BYTES} bytes")
     if not payload:

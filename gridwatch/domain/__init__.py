@@ -37,6 +37,7 @@ from gridwatch.domain.incident import (
     Severity,
 )
 from gridwatch.domain.labels import CHINESE
+from gridwatch.domain.observation import OBSERVED, ClassCount, Observation
 from gridwatch.domain.positions import FixVerdict, PositionFix, PositionTrack
 from gridwatch.domain.records import (
     Account,
@@ -55,13 +56,13 @@ from gridwatch.domain.site import MISSING_LEVEL, SiteLevel, SitePath
 from gridwatch.domain.timing import Clock, FakeClock, SystemClock
 
 __all__ = [
-    "CHINESE", "HEALTH_RULE_PREFIX", "MAX_LIFETIME", "MAX_MUTE", "MISSING_LEVEL", "ONVIF_TOPICS", "Account",
-    "Acknowledge", "Acknowledgement", "Answer", "AuditEntry", "Box", "CameraHealth", "CameraRecord", "CameraState",
-    "Case", "CaseFilter", "CaseSource", "CaseStep", "Category", "Clock", "Command", "CommandName", "Detail",
-    "Detection", "DetectorInfo", "EventRecord", "Evidence", "FakeClock", "FixVerdict", "Frame", "Grid",
-    "GridwatchError", "Hold", "Image", "Incident", "IncidentBox", "IncidentFilter", "IncidentKind",
-    "IncidentRecord", "Mute", "MuteRule", "OpenIncident", "Outcome", "PageKey", "Person", "Phase", "Point",
-    "Position", "PositionFix", "PositionTrack", "Reload", "Reloaded", "RetentionPolicy", "Role", "Severity",
-    "SiteLevel", "SitePath", "SiteRecord", "StepClock", "StepEntry", "SystemClock", "TakeSnapshot", "Track", "Unit",
-    "UsageError", "Wish", "incident_id",
+    "CHINESE", "HEALTH_RULE_PREFIX", "MAX_LIFETIME", "MAX_MUTE", "MISSING_LEVEL", "OBSERVED", "ONVIF_TOPICS",
+    "Account", "Acknowledge", "Acknowledgement", "Answer", "AuditEntry", "Box", "CameraHealth", "CameraRecord",
+    "CameraState", "Case", "CaseFilter", "CaseSource", "CaseStep", "Category", "ClassCount", "Clock", "Command",
+    "CommandName", "Detail", "Detection", "DetectorInfo", "EventRecord", "Evidence", "FakeClock", "FixVerdict",
+    "Frame", "Grid", "GridwatchError", "Hold", "Image", "Incident", "IncidentBox", "IncidentFilter", "IncidentKind",
+    "IncidentRecord", "Mute", "MuteRule", "Observation", "OpenIncident", "Outcome", "PageKey", "Person", "Phase",
+    "Point", "Position", "PositionFix", "PositionTrack", "Reload", "Reloaded", "RetentionPolicy", "Role",
+    "Severity", "SiteLevel", "SitePath", "SiteRecord", "StepClock", "StepEntry", "SystemClock", "TakeSnapshot",
+    "Track", "Unit", "UsageError", "Wish", "incident_id",
 ]  # fmt: skip

@@ -19,6 +19,7 @@ from gridwatch.store.export import ExportStore
 from gridwatch.store.figures import Figures
 from gridwatch.store.holds import HoldStore
 from gridwatch.store.migrate import migrate
+from gridwatch.store.observations import ObservationStore
 from gridwatch.store.pool import Pool
 from gridwatch.store.quarantine import BadMessage, QuarantineStore
 from gridwatch.store.queries import queries
@@ -51,6 +52,7 @@ class Database:
         self.commands = CommandStore(self._pool, clock)
         self.figures = Figures(self._pool)
         self.statistics = StatisticsStore(self._pool)
+        self.observations = ObservationStore(self._pool)
         self.exports = ExportStore(self._pool)
         self.holds = HoldStore(self._pool, clock)
         self.retention = RetentionStore(self._pool, self.files, clock)
@@ -119,5 +121,5 @@ class Database:
         await self._pool.execute(self._sql["add_evidence"], {"evidence": json.dumps([row])})
 
     async def save_health(self, health: CameraHealth) -> None:
-        """Keep the latest report of a camera; an older one than the stored changes nothing."""
+        """Keep the latest report of a camera, and that it changed; one older than the stored changes nothing."""
         await self._pool.execute(self._sql["keep_health"], health_row(health))

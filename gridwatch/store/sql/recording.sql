@@ -94,13 +94,23 @@ UPDATE cases SET
 WHERE id = %(case_id)s
 
 -- name: keep_health
-INSERT INTO camera_health (camera, district, substation, checkpoint, state, reason, since, observed_at, frames, analysed,
-    dropped, detected, detections, incidents, fps)
-VALUES (%(camera)s, %(district)s, %(substation)s, %(checkpoint)s, %(state)s, %(reason)s, %(since)s, %(observed_at)s,
-    %(frames)s, %(analysed)s, %(dropped)s, %(detected)s, %(detections)s, %(incidents)s, %(fps)s)
-ON CONFLICT (camera) DO UPDATE SET
-    district = excluded.district, substation = excluded.substation, checkpoint = excluded.checkpoint,
-    state = excluded.state, reason = excluded.reason, since = excluded.since, observed_at = excluded.observed_at,
-    frames = excluded.frames, analysed = excluded.analysed, dropped = excluded.dropped, detected = excluded.detected,
-    detections = excluded.detections, incidents = excluded.incidents, fps = excluded.fps
-WHERE camera_health.observed_at <= excluded.observed_at
+WITH before AS (
+    SELECT state, reason FROM camera_health WHERE camera = %(camera)s
+), kept AS (
+    INSERT INTO camera_health (camera, district, substation, checkpoint, state, reason, since, observed_at, frames, analysed,
+        dropped, detected, detections, incidents, fps)
+    VALUES (%(camera)s, %(district)s, %(substation)s, %(checkpoint)s, %(state)s, %(reason)s, %(since)s, %(observed_at)s,
+        %(frames)s, %(analysed)s, %(dropped)s, %(detected)s, %(detections)s, %(incidents)s, %(fps)s)
+    ON CONFLICT (camera) DO UPDATE SET
+        district = excluded.district, substation = excluded.substation, checkpoint = excluded.checkpoint,
+        state = excluded.state, reason = excluded.reason, since = excluded.since, observed_at = excluded.observed_at,
+        frames = excluded.frames, analysed = excluded.analysed, dropped = excluded.dropped, detected = excluded.detected,
+        detections = excluded.detections, incidents = excluded.incidents, fps = excluded.fps
+    WHERE camera_health.observed_at <= excluded.observed_at
+    RETURNING camera
+)
+INSERT INTO camera_health_change (camera, at, district, substation, checkpoint, state, reason)
+SELECT camera, %(observed_at)s, %(district)s, %(substation)s, %(checkpoint)s, %(state)s, %(reason)s
+FROM kept
+WHERE NOT EXISTS (SELECT FROM before WHERE state = %(state)s AND reason = %(reason)s)
+ON CONFLICT DO NOTHING

@@ -2,8 +2,8 @@
 -- whenever this file changes, so every statement may be repeated.
 --
 -- Time-ordered tables become hypertables and old chunks are compressed. Rows, constraints, queries and results are
--- those of plain PostgreSQL. Nothing here deletes: retention has a floor, holds and an audit entry for each deletion
--- (regulation 799, articles 16 and 17), which a chunk-dropping policy knows nothing of.
+-- those of plain PostgreSQL. Of incidents and the audit nothing here deletes: retention has a floor, holds and an audit
+-- entry for each deletion (regulation 799, articles 16 and 17), which a chunk-dropping policy knows nothing of.
 
 SELECT create_hypertable('incident_message', by_range('occurred_at', INTERVAL '1 day'),
                          if_not_exists => true, migrate_data => true);
@@ -20,6 +20,23 @@ SELECT add_compression_policy('incident_message', INTERVAL '7 days', if_not_exis
 
 ALTER TABLE audit SET (timescaledb.compress, timescaledb.compress_orderby = 'at DESC, id');
 SELECT add_compression_policy('audit', INTERVAL '30 days', if_not_exists => true);
+
+-- A day of 300 cameras is half a million rows, some 60 MB before compression: a chunk that fits in memory. What comes in
+-- late comes within the week, as above. Of these whole chunks are dropped, where `forget_series` deletes rows elsewhere.
+SELECT create_hypertable('observation', by_range('minute', INTERVAL '1 day'), if_not_exists => true, migrate_data => true);
+SELECT create_hypertable('camera_health_change', by_range('at', INTERVAL '30 days'), if_not_exists => true,
+                         migrate_data => true);
+ALTER TABLE observation SET (
+    timescaledb.compress, timescaledb.compress_segmentby = 'camera', timescaledb.compress_orderby = 'minute DESC'
+);
+SELECT add_compression_policy('observation', INTERVAL '7 days', if_not_exists => true);
+SELECT add_retention_policy('observation', INTERVAL '90 days', if_not_exists => true);
+ALTER TABLE camera_health_change SET (
+    timescaledb.compress, timescaledb.compress_segmentby = 'camera', timescaledb.compress_orderby = 'at DESC'
+);
+SELECT add_compression_policy('camera_health_change', INTERVAL '30 days', if_not_exists => true);
+SELECT add_retention_policy('camera_health_change', INTERVAL '90 days', if_not_exists => true);
+CREATE OR REPLACE FUNCTION forget_series(now timestamptz) RETURNS bigint LANGUAGE sql AS 'SELECT 0::bigint';
 
 -- The counts of 0003_statistics become continuous aggregates: the same views, which add what is newer than they are
 -- (`materialized_only = false`). What arrives late is counted by the next refresh. They look back 28 days, less than the

@@ -7,7 +7,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from gridwatch.app.counting import CountingJob
+from gridwatch.app.upkeep import UpkeepJob
 from gridwatch.domain import IncidentKind, SystemClock
 from gridwatch.store import Database
 from gridwatch.store.statistics import Bucket, CountFilter, GridCount, KindCount
@@ -82,7 +82,8 @@ async def test_a_late_incident_is_added_to_the_hour_it_occurred_in(database: Dat
 async def test_the_job_of_a_recorder_counts_until_it_is_stopped(database: Database, database_dsn: str) -> None:
     await fill(database)
     stop = asyncio.Event()
-    job = asyncio.create_task(CountingJob(database.statistics, period_seconds=0.01).run(stop))
+    upkeep = UpkeepJob(database.statistics, database.observations, SystemClock(), period_seconds=0.01)
+    job = asyncio.create_task(upkeep.run(stop))
     with psycopg.connect(database_dsn, autocommit=True) as connection:
         if "plpgsql" not in str(connection.execute("SELECT pg_get_functiondef('count_incidents'::regproc)").fetchone()):
             pytest.skip("TimescaleDB counts by itself")

@@ -20,7 +20,7 @@ from gridwatch.store.migrate import packaged_migrations, timescale_variant
 from gridwatch.store.queries import queries
 from gridwatch.store.recording import latest_states
 from gridwatch.store.rows import evidence_object, incident_filter_parameters, page_parameters, site_columns
-from tests.integration.store.build import DISTRICT, NORTH, START, incident, picture
+from tests.integration.store.build import DISTRICT, GATE, NORTH, START, incident, picture
 
 HERE = Path(__file__).parent / "timescale"
 
@@ -146,6 +146,35 @@ REFRESH = [
     Step(f"CALL refresh_continuous_aggregate('{one}', NULL, NULL)", None)
     for one in ("site_hours", "site_days", "grid_days")
 ]
+MINUTES = [
+    {
+        "camera": f"cam-{n % 2}", "minute": (START + timedelta(minutes=n)).isoformat(), **site_columns(GATE),
+        "frames": 900, "analysed": 300, "detected": n, "dropped": 0, "moving": 0.5, "fps": 15.0,
+        "classes": {"person": [2, 31]},
+    }
+    for n in range(6)
+]  # fmt: skip
+SEEN = {"camera": "cam-1", "since": START.isoformat(), "until": (START + timedelta(days=1)).isoformat()}
+
+
+def observing(frames: int) -> list[Step]:
+    """Minutes, the first of them again with so many frames, and two states of a camera."""
+    again = {**MINUTES[1], "frames": frames, "classes": {}}
+    health = {"since": START, "reason": "", **site_columns(GATE), "camera": "cam-1", "fps": 5.0} | dict.fromkeys(
+        ("frames", "analysed", "dropped", "detected", "detections", "incidents"), frames
+    )
+    return [
+        named("observations", "keep_observations", rows=json.dumps([*MINUTES, again])),
+        *[
+            named("recording", "keep_health", **as_json({**health, "state": state, "observed_at": START}))
+            for state in ("connecting", "up")
+        ],
+        reading("observations", "observations", **SEEN),
+        reading("observations", "health_changes", **SEEN),
+    ]
+
+
+COMPRESS_MINUTES = Step("SELECT compress_chunk(c)::text AS chunk FROM show_chunks('observation') AS c", {})
 AUDIT = Step(
     "INSERT INTO audit (at, account, action, subject, reason) VALUES (%(at)s::timestamptz, 'ann', 'login', '', '')",
     {"at": START.isoformat()},
@@ -221,6 +250,9 @@ def script() -> list[tuple[str, Step]]:
         ("both", [AUDIT, *REFUSED]),
         ("timescale", [COMPRESS]),
         ("both", [*recording(*LATE), *READ]),
+        ("both", observing(100)),
+        ("timescale", [COMPRESS_MINUTES]),
+        ("both", observing(1000)),  # into a compressed chunk
         *count,
         ("both", [*RETAIN, *READ, *COUNTS]),  # what is counted stays
         ("timescale", [VARIANT, HYPERTABLES]),
@@ -249,7 +281,8 @@ def test_migrations_and_queries_give_the_same_on_timescaledb(empty_database_dsn:
     # The comparison is of something: chunks, pages, states, refusals and counts are there.
     assert len(timescale_rows(theirs, steps, COMPRESS)) == 5, "a chunk a day"
     assert timescale_rows(theirs, steps, HYPERTABLES) == [
-        {"name": "audit", "compressed": True}, {"name": "incident_message", "compressed": True},
+        {"name": name, "compressed": True}
+        for name in ("audit", "camera_health_change", "incident_message", "observation")
     ]  # fmt: skip
     assert [len(seen(one)[-1]) for one in READ[:3]] == [3, 3, 6]
     assert [isinstance(seen(one)[0], str) for one in REFUSED] == [True] * 3

@@ -20,6 +20,7 @@ from gridwatch.bus import (
     IncidentTopic,
     NodeState,
     NodeStateTopic,
+    ObservationTopic,
     OnvifMirror,
     OnvifTopic,
     OutgoingMessage,
@@ -32,6 +33,7 @@ from gridwatch.bus import (
     decode_health,
     decode_incident,
     decode_node,
+    decode_observation,
     decode_position,
     encode_answer,
     encode_clip,
@@ -39,6 +41,7 @@ from gridwatch.bus import (
     encode_health,
     encode_incident,
     encode_node,
+    encode_observation,
     parse_answer_topic,
     parse_command_topic,
     parse_topic,
@@ -51,7 +54,8 @@ from tests.unit.bus.frozen import Example, broken, examples, missing, schemas
 FROZEN = examples()
 TODAY = {name: json.loads(text) for name, text in render_schemas().items()}
 SCHEMA_OF = {
-    IncidentTopic: "incident-1.json", ClipTopic: "clip-1.json", CameraStateTopic: "camera-state-1.json",
+    IncidentTopic: "incident-1.json", ClipTopic: "clip-1.json", ObservationTopic: "observation-1.json",
+    CameraStateTopic: "camera-state-1.json",
     PositionTopic: "position-1.json", NodeStateTopic: "node-state-1.json", OnvifTopic: "onvif-event-1.json",
     CommandTopic: "command-1.json", AnswerTopic: "answer-1.json",
 }  # fmt: skip
@@ -87,6 +91,8 @@ def told_again(example: Example, topic: Topic) -> OutgoingMessage | None:
             return encode_node(decode_node(example.topic, example.payload))
         case ClipTopic():
             return encode_clip(decode_clip(example.topic, example.payload))
+        case ObservationTopic():
+            return encode_observation(decode_observation(example.topic, example.payload))
         case EvidenceTopic():
             read = decode_evidence(example.topic, example.payload)
             assert (read.jpeg, read.incident, read.camera) == (example.payload, topic.incident, topic.camera)

@@ -1,0 +1,42 @@
+"""What TimescaleDB does by itself, for plain PostgreSQL: counting incidents up, and forgetting observations.
+
+On TimescaleDB both do nothing (`store/sql/timescale.sql`), so this need not know where it runs.
+"""
+
+import asyncio
+
+import structlog
+
+from gridwatch.app.opening import pause
+from gridwatch.domain import Clock
+from gridwatch.store import StoreError
+from gridwatch.store.observations import ObservationStore
+from gridwatch.store.statistics import StatisticsStore
+
+log = structlog.get_logger(__name__)
+
+PERIOD_SECONDS = 60.0
+"""What is recorded meanwhile is counted by each who reads: some thousand rows, a few milliseconds."""
+
+
+class UpkeepJob:
+    """Does both every period; of several recorders one counts at a time. For one event loop."""
+
+    def __init__(
+        self, statistics: StatisticsStore, observations: ObservationStore, clock: Clock,
+        period_seconds: float = PERIOD_SECONDS,
+    ) -> None:  # fmt: skip
+        self._statistics = statistics
+        self._observations = observations
+        self._clock = clock
+        self._period = period_seconds
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until `stop` is set. Errors are logged; the next turn does what this one did not."""
+        while not stop.is_set():
+            try:
+                await self._statistics.count_up()
+                await self._observations.forget(self._clock.now())
+            except StoreError as error:
+                log.warning("upkeep_failed", retry_in_seconds=self._period, reason=str(error))
+            await pause(stop, self._period)
