@@ -126,8 +126,9 @@ def ingest(
     settings = load_settings(config)
     wanted = camera or []
     role = IngestRole(
-        settings.deployment, choose_cameras(settings.deployment, wanted), name or node_name(wanted), SystemClock()
-    )
+        settings.deployment, choose_cameras(settings.deployment, wanted), name or node_name(wanted), SystemClock(),
+        read=lambda: load_settings(config).deployment,
+    )  # fmt: skip
     with StopSignal() as stop:
         role.start()
         try:

@@ -15,7 +15,9 @@ from gridwatch.app.commands.memory import CommandMemory
 from gridwatch.app.commands.mutes import Mutes
 from gridwatch.app.commands.muting import muting
 from gridwatch.app.commands.office import Action, Office, OfficeDesk
-from gridwatch.app.commands.seats import CameraSeat, snapshotting
+from gridwatch.app.commands.reloading import Reloader
+from gridwatch.app.commands.seats import CameraSeat, Make, snapshotting
+from gridwatch.app.commands.takeover import Takeover
 from gridwatch.app.device_events import DeviceEvents
 from gridwatch.app.health import HealthReporter, Watched
 from gridwatch.app.locks import hold_lock
@@ -39,7 +41,16 @@ log = structlog.get_logger(__name__)
 class IngestRole:
     """Owns the readers, the analysis and the outbox of some cameras of a deployment. `start` once, `close` once."""
 
-    def __init__(self, deployment: Deployment, cameras: Sequence[CameraConfig], node: str, clock: Clock) -> None:
+    def __init__(
+        self,
+        deployment: Deployment,
+        cameras: Sequence[CameraConfig],
+        node: str,
+        clock: Clock,
+        read: Callable[[], Deployment] | None = None,
+    ) -> None:
+        """`read` gives the deployment as it is configured by now, for `reload`; None: there is nothing to read."""
+        self._read = read or (lambda: deployment)
         self._deployment = deployment
         self._cameras = tuple(cameras)
         self._node = node
@@ -144,12 +155,9 @@ class IngestRole:
         reporter.start(watched)
         keeper.start()
         watch.start(watched)
+        takeover = Takeover(self._deployment, detectors, positions, outbox, sink, mutes, self._clock)
         workers = {one.worker.camera.id: one.worker for one in watched}
-        actions = {
-            CommandName.MUTE: muting(self._cameras, mutes, self._clock),
-            CommandName.SNAPSHOT: snapshotting(seats, workers, self._clock),
-        }
-        self._start_commands(memory, actions)
+        self._start_commands(memory, mutes, seats, workers, takeover.prepare)
 
     def _memory(self) -> CommandMemory:
         memory = CommandMemory(self._deployment.services.data_dir / f"{self._node}.commands", self._clock)
@@ -157,13 +165,28 @@ class IngestRole:
         self._stack.push("command memory", lambda _: memory.close(), timeout=1.0)
         return memory
 
-    def _start_commands(self, memory: CommandMemory, actions: Mapping[CommandName, Action]) -> None:
+    def _start_commands(
+        self,
+        memory: CommandMemory,
+        mutes: Mutes,
+        seats: Mapping[str, CameraSeat],
+        workers: Mapping[str, CameraWorker],
+        prepare: Callable[[CameraConfig], Make],
+    ) -> None:
         services = self._deployment.services
+        cameras = {one.id: one for one in self._cameras}
+        actions: dict[CommandName, Action] = {
+            CommandName.MUTE: muting(cameras, mutes, self._clock),
+            CommandName.SNAPSHOT: snapshotting(seats, workers, self._clock),
+        }
         office = Office(
             node=self._node, authority=Authority(services.commands), memory=memory, actions=actions, clock=self._clock
         )
-        cameras = [CameraPath(site=one.site_path, camera=one.id) for one in self._cameras]
-        desk = OfficeDesk(office, BrokerAddress.from_config(services.broker), self._node, cameras, self._clock)
+        actions[CommandName.RELOAD] = Reloader(
+            self._deployment, cameras, self._read, seats, prepare, lambda config: office.obey(Authority(config))
+        )
+        paths = [CameraPath(site=one.site_path, camera=one.id) for one in self._cameras]
+        desk = OfficeDesk(office, BrokerAddress.from_config(services.broker), self._node, paths, self._clock)
         desk.start()
         self._stack.push("commands", desk.close, timeout=1.0)
 

@@ -38,6 +38,7 @@ from gridwatch.bus.wire import (
     MAX_EVENT_BYTES,
     MAX_EVIDENCE_BYTES,
     first_error,
+    one_line,
     read_event,
 )
 from gridwatch.domain import (
@@ -118,7 +119,7 @@ def encode_answer(answer: Answer, to: AnswerTopic, asked: bytes) -> OutgoingMess
             {
                 "command": None if answer.command is None else str(answer.command), "name": answer.name,
                 "site": str(answer.site), "camera": answer.camera, "account": answer.account, "node": answer.node,
-                "outcome": answer.outcome, "reason": answer.reason[:500], **_detail(answer.detail),
+                "outcome": answer.outcome, "reason": one_line(answer.reason), **_detail(answer.detail),
             }
         )  # fmt: skip
         event = AnswerEvent(
@@ -171,7 +172,7 @@ def _detail(detail: Detail | None) -> dict[str, object]:
         case Mute(rule=rule, until=until):
             return {"mute": {"rule": rule, "until": utc(until)}}
         case Reloaded(changed=changed, needs_restart=needs_restart):
-            return {"reloaded": {"changed": changed, "needs_restart": tuple(one[:500] for one in needs_restart)}}
+            return {"reloaded": {"changed": changed, "needs_restart": tuple(one_line(one) for one in needs_restart)}}
     return {}
 
 

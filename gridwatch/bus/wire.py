@@ -222,8 +222,7 @@ def decode_clip(topic: str, payload: bytes) -> KeptClip:
 def encode_health(health: CameraHealth) -> OutgoingMessage:
     """The retained state of a camera. Raises MessageRefused when it breaks the schema."""
     fields = {name: getattr(health, name) for name in CameraStateData.model_fields}
-    # A reason may quote a library's error: one line, nothing a terminal would obey.
-    reason = "".join(c for c in " ".join(health.reason.split()) if c.isprintable())[:500]
+    reason = one_line(health.reason)
     topic = CameraStateTopic(camera=CameraPath(site=health.site, camera=health.camera))
     try:
         mutes = tuple({"rule": one.rule, "until": utc(one.until)} for one in health.mutes)
@@ -309,6 +308,11 @@ def read_payload(model: type[_Model], payload: bytes) -> _Model:
         return model.model_validate_json(payload)
     except ValidationError as exc:
         raise MalformedMessage(first_error(exc)) from exc
+
+
+def one_line(reason: str) -> str:
+    """What may quote a library's error, without what a terminal would obey."""
+    return "".join(c for c in " ".join(reason.split()) if c.isprintable())[:500]
 
 
 def first_error(exc: Exception) -> str:

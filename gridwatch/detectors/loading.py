@@ -42,7 +42,7 @@ def load_detectors(deployment: Deployment, cameras: Iterable[CameraConfig]) -> d
         name = deployment.detector_name(camera)
         if name not in opened:
             opened[name] = load_detector(deployment.detector_called(name), workers=deployment.detector.threads)
-        _check_rules(camera, name, opened[name])
+        check_rules(camera, name, opened[name])
         chosen[camera.id] = opened[name]
     return chosen
 
@@ -131,8 +131,11 @@ def _packaged() -> Detector:
     return load_detector(DetectorModel())
 
 
-def _check_rules(camera: CameraConfig, name: str, detector: Detector) -> None:
-    """Of a group that a rule names (`vehicle`), detectors know some; what is seen in pixels, none knows."""
+def check_rules(camera: CameraConfig, name: str, detector: Detector) -> None:
+    """Raise LabelsError for a rule that watches for what the detector called `name` does not know.
+
+    Of a group that a rule names (`vehicle`), detectors know some; what is seen in pixels, none knows.
+    """
     for rule in camera.rules:
         known = {label for label in rule.classes if label in detector.labels}
         groups = {GROUP_OF[label] for label in known if label in GROUP_OF}

@@ -47,10 +47,10 @@ class Mutes:
         self._on_change = on_change
         self._lock = threading.Lock()
         self._mutes = dict(kept.mutes())
-        self._hidden: set[UUID] = set()
-        """Of incidents that go on and were not told."""
-        self._late: dict[UUID, int] = {}
-        """Of those that were raised late: how many messages nobody heard."""
+        self._hidden: dict[UUID, str] = {}
+        """Camera of each incident that goes on and was not told."""
+        self._late: dict[UUID, tuple[str, int]] = {}
+        """Of those that were raised late: their camera, and how many messages nobody heard."""
         self._counts: dict[str, int] = {}
 
     def tell_of(self, on_change: Callable[[], None]) -> None:
@@ -72,6 +72,12 @@ class Mutes:
         with self._lock:
             mutes = [one for (where, _), one in self._mutes.items() if where == camera and one.until > now]
             return MuteState(mutes=tuple(sorted(mutes, key=lambda one: one.rule)), muted=self._counts.get(camera, 0))
+
+    def begin_anew(self, camera: str) -> None:
+        """Whoever raises of `camera` goes on with what was told, and knows nothing of the rest."""
+        with self._lock:
+            self._hidden = {one: where for one, where in self._hidden.items() if where != camera}
+            self._late = {one: late for one, late in self._late.items() if late[0] != camera}
 
     def passing(self, put: Put) -> Put:
         """`put`, given only what may be told."""
@@ -102,19 +108,19 @@ class Mutes:
         if one.phase is Phase.RAISED:
             if not is_mute:
                 return one
-            self._hidden.add(one.id)
+            self._hidden[one.id] = camera
             self._counts[camera] = self._counts.get(camera, 0) + 1
             return None
         if one.id in self._hidden:
             if one.phase is Phase.CLEARED:
-                self._hidden.discard(one.id)
+                del self._hidden[one.id]
                 return None
             if is_mute:
                 return None
-            self._hidden.discard(one.id)
-            self._late[one.id] = one.seq
+            del self._hidden[one.id]
+            self._late[one.id] = (camera, one.seq)
             return replace(one, phase=Phase.RAISED, seq=0)
-        unheard = self._late.get(one.id, 0)
+        _, unheard = self._late.get(one.id, (camera, 0))
         if one.phase is Phase.CLEARED:
             self._late.pop(one.id, None)
         return replace(one, seq=one.seq - unheard) if unheard else one

@@ -1,6 +1,6 @@
 """Carrying out `mute`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import timedelta
 
 from gridwatch.app.commands.mutes import Mutes
@@ -12,15 +12,14 @@ from gridwatch.domain import HEALTH_RULE_PREFIX, MAX_MUTE, Clock, Command, MuteR
 _SKEW = timedelta(seconds=2)
 
 
-def muting(cameras: Sequence[CameraConfig], mutes: Mutes, clock: Clock) -> Action:
-    """Mutes rules of `cameras`, also those of their health and of what they tell themselves."""
-    by_id = {one.id: one for one in cameras}
+def muting(cameras: Mapping[str, CameraConfig], mutes: Mutes, clock: Clock) -> Action:
+    """Mutes rules of `cameras` (by id), also those of their health and of what they tell themselves."""
 
     def mute(command: Command) -> Done:
         wish = command.wish
         if not isinstance(wish, MuteRule):
             raise TypeError(f"not a mute: {command.name}")
-        camera = by_id.get(command.camera)
+        camera = cameras.get(command.camera)
         if camera is None or not _has(camera, wish.rule):
             rules = ", ".join(one.id for one in camera.rules) if camera else ""
             return Done(outcome=Outcome.UNKNOWN, reason=f"no rule {wish.rule} on {command.camera}; it has {rules}")

@@ -33,6 +33,10 @@ class AnalysesCamera(Protocol):
         """`frame`, the latest, which gave `analysis`, masked."""
 
 
+Make = Callable[[], AnalysesCamera | None]
+"""Gives the analysis that takes over, or None for not yet."""
+
+
 class Rouses(Protocol):
     """The way back to the reader. `ingest.Attention` is one."""
 
@@ -56,14 +60,14 @@ class CameraSeat:
         self._attention = attention
         self._lock = threading.Lock()
         # Guarded by the lock.
-        self._next: Callable[[], AnalysesCamera] | None = None
+        self._next: Make | None = None
         self._wanted: _Wanted | None = None
 
-    def exchange(self, make: Callable[[], AnalysesCamera]) -> None:
-        """From the next frame on, what `make` gives then.
+    def exchange(self, make: Make) -> None:
+        """From the next frame on, what `make` gives then: all messages of the frame before are on their way by then.
 
-        Then all messages of the frame before are on their way, so `make` may ask which incidents are open. When it
-        raises, that frame is lost, and it is tried again at the next.
+        `make` runs where frames are analysed. While it gives None, or raises (which loses the frame), the one before
+        stays and it is tried again at the next frame.
         """
         with self._lock:
             self._next = make
@@ -72,8 +76,9 @@ class CameraSeat:
         """The next frame; and its picture, when one is wanted. Raises what the detector raises."""
         with self._lock:
             make = self._next
-        if make is not None:
-            self._analysis = make()
+        following = None if make is None else make()
+        if following is not None:
+            self._analysis = following
             with self._lock:
                 self._next = None if self._next is make else self._next
         analysis = self._analysis.analyse(frame)

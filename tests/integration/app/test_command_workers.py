@@ -24,7 +24,7 @@ from gridwatch.bus import (
     parse_topic,
     subscriptions,
 )
-from gridwatch.config import Settings
+from gridwatch.config import Settings, load_settings
 from gridwatch.domain import (
     CameraHealth,
     CameraState,
@@ -33,6 +33,8 @@ from gridwatch.domain import (
     MuteRule,
     Outcome,
     Phase,
+    Reload,
+    Reloaded,
     SitePath,
     TakeSnapshot,
 )
@@ -46,10 +48,11 @@ DISTRICT = SitePath(district="harbour")
 CROWD = {"id": "crowd", "kind": "crowding", "zone": "all", "count": 2, "seconds": 3, "update_seconds": 1}
 
 
-def camera(name: str) -> dict[str, object]:
+def camera(name: str, **changes: object) -> dict[str, object]:
     return {
         "id": name, "site": "harbour/north", "position": [0, 0], "source": {"file": str(STREET), "loop": True},
         "zones": {"all": [[0, 0], [1, 0], [1, 1], [0, 1]]}, "rules": [CROWD], "health": {"frozen_seconds": None},
+        **changes,
     }  # fmt: skip
 
 
@@ -105,7 +108,10 @@ def working(broker: AclBroker, folder: Path, name: str) -> Iterator[IngestRole]:
     """A worker with that camera alone."""
     cameras = [camera("gate-1"), camera("gate-2")]
     settings = write_settings(folder, login(broker, "ingest@harbour/north"), cameras=cameras)
-    role = IngestRole(settings.deployment, [settings.deployment.camera(name)], f"node-{name}", CLOCK)
+    role = IngestRole(
+        settings.deployment, [settings.deployment.camera(name)], f"node-{name}", CLOCK,
+        read=lambda: load_settings(settings.path).deployment,
+    )  # fmt: skip
     role.start()
     try:
         yield role
@@ -175,3 +181,37 @@ def test_a_snapshot_is_masked_of_now_and_the_same_when_asked_for_again(
     assert picture.shape == (576, 768, 3)
     assert again == reply
     assert ear.answers == [], "an answer is for its asker alone"
+
+
+@pytest.mark.slow
+def test_a_reload_changes_rules_while_the_camera_goes_on_or_nothing_at_all(
+    broker: AclBroker, tmp_path: Path, ear: Ear
+) -> None:
+    def write(*rules: dict[str, object], **changes: object) -> Settings:
+        cameras = [camera("gate-1", rules=rules, **changes), camera("gate-2")]
+        return write_settings(tmp_path, login(broker, "ingest@harbour/north"), cameras=cameras)
+
+    administrator = "administrator@harbour"
+    with working(broker, tmp_path, "gate-1"):
+        wait_until(lambda: bool(ear.told("gate-1", Phase.RAISED)), 30.0)
+        path = write({**CROWD, "zone": "all"}).path
+        path.write_text(path.read_text().replace("zone: all", "zone: alle"))
+        broken = ask(broker, wish(Reload(), administrator))
+        refused = ask(broker, wish(Reload(), OPERATOR))
+        before = ear.states["gate-1"]
+        wait_until(lambda: ear.states["gate-1"].observed_at > before.observed_at, 10.0)
+        assert ear.told("gate-1", Phase.CLEARED) == [], "the rule goes on"
+
+        write({**CROWD, "id": "throng", "seconds": 1}, analysis_fps=4)
+        done = ask(broker, wish(Reload(), administrator))
+        wait_until(lambda: "throng" in {one.rule for one in ear.told("gate-1", Phase.RAISED)}, 30.0)
+        wait_until(lambda: bool(ear.told("gate-1", Phase.CLEARED)), 10.0)
+        assert ear.states["gate-1"].frames > before.frames, "its stream was not opened anew"
+
+    assert broken.answer.outcome is Outcome.FAILED
+    assert "nothing was changed" in broken.answer.reason
+    assert "alle" in broken.answer.reason
+    assert refused.answer.outcome is Outcome.NOT_ALLOWED
+    assert done.answer.detail == Reloaded(changed=("gate-1",), needs_restart=("camera gate-1: analysis_fps",))
+    [cleared] = [one for one in ear.told("gate-1", Phase.CLEARED) if one.rule == "crowd"]
+    assert cleared.id == ear.told("gate-1", Phase.RAISED)[0].id

@@ -76,6 +76,18 @@ def test_what_still_goes_on_when_the_mute_ends_is_raised_then_and_counted_from_t
     assert heard(mutes.let_through("gate-1", [incident(1)])) == [(Phase.RAISED, 0)]
 
 
+def test_whoever_goes_on_with_what_was_told_numbers_it_from_there(mutes: Mutes, clock: FakeClock) -> None:
+    raised = incident()
+    mutes.mute("gate-1", "yard", SOON)
+    mutes.let_through("gate-1", [raised])
+    clock.advance(601)
+    told = mutes.let_through("gate-1", [step(raised, 1), step(raised, 2)])
+    mutes.begin_anew("gate-1")
+
+    assert heard(told) == [(Phase.RAISED, 0), (Phase.UPDATED, 1)]
+    assert heard(mutes.let_through("gate-1", [step(raised, 2)])) == [(Phase.UPDATED, 2)]
+
+
 def test_what_ends_unheard_stays_unheard(mutes: Mutes, clock: FakeClock) -> None:
     raised = incident()
     mutes.mute("gate-1", "yard", SOON)
@@ -156,7 +168,7 @@ def test_only_rules_that_a_camera_has_are_muted_and_a_day_at_most(
             "zones": {"all": [[0, 0], [1, 0], [1, 1]]}, "rules": [{"id": "yard", "kind": "intrusion", "zone": "all"}],
         }
     )  # fmt: skip
-    done = muting([camera], mutes, clock)(command(MuteRule(rule=rule, until=WHEN + timedelta(hours=hours))))
+    done = muting({"gate-1": camera}, mutes, clock)(command(MuteRule(rule=rule, until=WHEN + timedelta(hours=hours))))
 
     assert done.outcome is outcome
     assert len(mutes.state("gate-1").mutes) == (outcome is Outcome.DONE and hours > 0)
