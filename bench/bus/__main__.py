@@ -76,6 +76,8 @@ class Peer:
         assert self._popen.stdout is not None  # noqa: S101 - asked for
         for line in self._popen.stdout:
             words = json.loads(line)
+            if "failed" in words:
+                raise RuntimeError(words["failed"])
             if word in words:
                 own = words.pop(word)
                 numbers = (

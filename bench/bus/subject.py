@@ -51,7 +51,7 @@ THREADS: Final = 4
 OUTBOX_BYTES: Final = 500_000_000
 _NO_LIMIT = 100_000.0
 """A drain rate that limits nothing here."""
-_WAIT = 120.0
+_WAIT = 300.0
 
 
 class Part(StrEnum):
@@ -153,7 +153,8 @@ def listen(order: Order) -> None:
         close = raw.close
     say(up=True)
     if not all_came.wait(_WAIT):
-        raise SystemExit(f"{len(came)} of {order.count} came within {_WAIT:g} s")
+        say(failed=f"{len(came)} of {order.count} came within {_WAIT:g} s")
+        return
     say(came=came)
     close()
 
@@ -279,7 +280,8 @@ def _until(condition: Callable[[], bool]) -> None:
     end = time.perf_counter() + _WAIT
     while not condition():
         if time.perf_counter() > end:
-            raise SystemExit("not connected")
+            say(failed=f"not connected within {_WAIT:g} s")
+            raise SystemExit(1)
         time.sleep(0.01)
 
 

@@ -25,11 +25,13 @@ _BATCH = 20
 _LEARN = 5000
 """Messages of which the outbox is asked for number and topic at a time."""
 SETTLE: Final = 2.0
-"""Seconds a message stays in the outbox after its PUBACK, and is sent again should the link break meanwhile.
+"""Seconds a message stays in the outbox after its PUBACK, at least, and is sent again should the link break meanwhile.
 
 Brokers acknowledge before they save: Mosquitto with `autosave_on_changes` writes its file in the next turn of its
 loop, so one killed in between has acknowledged what it does not remember. Receivers deduplicate.
 """
+_TOGETHER = 1.0
+"""Seconds whose messages are deleted in one transaction."""
 _HEADER_BYTES = 100
 """More than fixed header, packet id and properties of ours take."""
 _RETRY = (1.0, 30.0)
@@ -128,7 +130,7 @@ class Feeder:
         is_quiet = link.connected and not self._in_flight
         if self._retry_at is not None:
             return max(0.0, self._retry_at - now) if is_quiet else None
-        due = [self._settling[0][0] + SETTLE - now] if self._settling else []
+        due = [self._settling[0][0] + SETTLE + _TOGETHER - now] if self._settling else []
         if self._done:
             due.append(self._delete_at - now)
         if is_quiet and (drain := self._lanes.wait(now)) is not None:
@@ -190,19 +192,18 @@ class Feeder:
                     return False
         return self._lanes.is_empty and not self._in_flight
 
-    def forget(self, *, everything: bool) -> None:
-        """Drop settled messages from the outbox, a second's worth at a time.
+    def forget(self) -> None:
+        """Drop settled messages from the outbox, some of them at a time.
 
         Where that fails they are not sent again for it, only deleted later: sending goes on.
         """
         now = self._clock.monotonic()
-        until = now if everything else now - SETTLE / 2
-        if everything or (self._settling and now - self._settling[0][0] >= SETTLE):
-            while self._settling and self._settling[0][0] <= until:
+        if self._settling and now - self._settling[0][0] >= SETTLE + _TOGETHER:
+            while self._settling and now - self._settling[0][0] >= SETTLE:
                 pick = self._settling.popleft()[1]
                 self._lanes.drop(pick.lane, pick.id)
                 self._done.append(pick.id)
-        if self._done and (everything or now >= self._delete_at):
+        if self._done and now >= self._delete_at:
             self._delete_at = now + _RETRY[1]
             self._outbox.forget(self._done)
             self._delete_at = now
@@ -264,8 +265,7 @@ class Feeder:
         """After a refusal: once the pause is over and nothing is in flight, start again from the oldest message."""
         if self._retry_at is None or self._clock.monotonic() < self._retry_at or self._in_flight:
             return False
-        self.forget(everything=True)
-        self._lanes.rewind()
+        self._lanes.rewind(done={pick.id for _, pick in self._settling})
         self._retry_at = None
         return True
 

@@ -3,6 +3,7 @@
 from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -92,10 +93,12 @@ class Lanes:
             self._lanes[lane].drop(entry)
             self._tidy(lane)
 
-    def rewind(self) -> None:
-        """Nothing was sent: start again with the oldest of each camera."""
+    def rewind(self, done: AbstractSet[int] = frozenset()) -> None:
+        """Nothing was sent: start again with the oldest of each camera that is not `done`."""
         for name, lane in self._lanes.items():
             lane.sent = lane.start
+            while lane.sent < len(lane.ids) and lane.ids[lane.sent] in done:
+                lane.sent += 1
             self._active[name] = lane
         for name in list(self._active):
             self._tidy(name)

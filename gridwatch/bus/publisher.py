@@ -243,7 +243,7 @@ class Publisher:
                 idle = False
                 self._feeder.pause()
             try:
-                self._feeder.forget(everything=deadline is not None and idle)
+                self._feeder.forget()
             except OutboxError as exc:
                 log.error("outbox_keeps_what_was_sent", reason=str(exc))
             if deadline is not None and (idle or self._hopeless() or self._clock.monotonic() >= deadline):
