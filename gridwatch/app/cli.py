@@ -101,7 +101,7 @@ def check_config(config: ConfigPath = DEFAULT_CONFIG) -> None:
     rules = sum(len(camera.rules) for camera in deployment.cameras)
     out.print(
         f"{config}: good. {len(settings.sites)} sites, {len(deployment.cameras)} cameras, {rules} rules, "
-        f"{len(settings.grids)} grids, {len(deployment.units)} units."
+        f"{len(settings.grids)} grids, {len(deployment.units)} units, {len(deployment.sources)} sources."
     )
 
 
