@@ -87,6 +87,10 @@ class MemoryStore:
         self._check()
         return [self.grid_records[code] for code in sorted(self.grid_records)]
 
+    async def grids_at(self, at: datetime) -> list[Grid]:  # noqa: ARG002 - the port's
+        """See ports.Directory. The fake's grids have always been as they are."""
+        return await self.grids()
+
     async def ready(self) -> bool:
         """See ports.Directory."""
         return self.available

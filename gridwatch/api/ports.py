@@ -35,6 +35,9 @@ class Directory(Protocol):
     async def grids(self) -> list[Grid]:
         """Every grid, by code."""
 
+    async def grids_at(self, at: datetime) -> list[Grid]:
+        """Every grid as it was at that time, by code."""
+
     async def ready(self) -> bool:
         """True when the database answers a query within two seconds; never raises."""
 

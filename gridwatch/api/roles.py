@@ -10,7 +10,8 @@ EVIDENCE_VIEWERS = CASE_READERS
 AUDIT_READERS = frozenset({Role.AUDITOR, Role.ADMINISTRATOR})
 EXPORTERS = frozenset({Role.OPERATOR, Role.ADMINISTRATOR})
 HOLD_READERS = AUDIT_READERS
-HOLD_KEEPERS = frozenset({Role.ADMINISTRATOR})
+ADMINISTRATORS = frozenset({Role.ADMINISTRATOR})
+HOLD_KEEPERS = ADMINISTRATORS
 _STEPS: dict[Role, frozenset[CaseStep]] = {
     # The centre also writes down what a unit reports by phone, so it may take every step.
     Role.OPERATOR: frozenset(CaseStep) - {CaseStep.DISCOVER},

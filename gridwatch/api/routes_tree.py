@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Annotated
 
 from fastapi import APIRouter, Query
+from pydantic import AwareDatetime
 
 from gridwatch.api.access import LoggedIn, SiteQuery, scope_of
 from gridwatch.api.context import Ctx
@@ -39,12 +40,19 @@ async def cameras(ctx: Ctx, login: LoggedIn, query: Annotated[SiteQuery, Query()
 
 
 @router.get("/v1/grids", responses=problems(401))
-async def grids(ctx: Ctx, _login: LoggedIn) -> list[GridView]:
+async def grids(
+    ctx: Ctx,
+    _login: LoggedIn,
+    at: Annotated[
+        AwareDatetime | None, Query(description="As they were then, e.g. a case's `opened_at`; default: as they are.")
+    ] = None,
+) -> list[GridView]:
     """Every grid by code, as GeoJSON polygons, with the unit and the people responsible.
 
     Grids are not bound to sites: whoever sees a case may look up who is responsible for its grid.
     """
-    return [GridView.of(one) for one in await ctx.services.directory.grids()]
+    directory = ctx.services.directory
+    return [GridView.of(one) for one in await (directory.grids() if at is None else directory.grids_at(at))]
 
 
 def _labels(values: Iterable[StrEnum]) -> dict[StrEnum, LabelView]:

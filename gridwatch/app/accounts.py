@@ -56,3 +56,10 @@ def permitted(account: Account, roles: frozenset[Role], what: str) -> Account:
     if account.role not in roles:
         raise UsageError(f"the role {account.role} may not {what}; ask one of: {', '.join(sorted(roles))}")
     return account
+
+
+def of_whole_district(account: Account, district: str, what: str) -> Account:
+    """The account. Raises UsageError when it is bound to less than the district."""
+    if account.site != SitePath(district=district):
+        raise UsageError(f"the account {account.name} is bound to {account.site}; {what} the district's")
+    return account

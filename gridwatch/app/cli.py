@@ -15,6 +15,7 @@ from gridwatch.app import keeping_cli
 from gridwatch.app.children import EXIT_USAGE, die_with_parent
 from gridwatch.app.commands.cli import commands
 from gridwatch.app.embedded_broker import BrokerKind
+from gridwatch.app.grids.cli import grids
 from gridwatch.app.logs import configure_logs
 from gridwatch.app.options import DEFAULT_CONFIG, AccountName, ConfigPath, Reason, ask_password
 from gridwatch.config import Settings, load_settings
@@ -33,6 +34,7 @@ app.add_typer(accounts, name="account")
 app.add_typer(samples, name="samples")
 app.add_typer(quarantine, name="quarantine")
 app.add_typer(commands, name="command")
+app.add_typer(grids, name="grids")
 app.add_typer(keeping_cli.holds, name="hold")
 app.add_typer(keeping_cli.retention, name="retention")
 app.command("export")(keeping_cli.export)

@@ -18,7 +18,7 @@ from gridwatch.bus import BrokerAddress, Channel, Delivery, LinkState, Subscribe
 from gridwatch.cases import CaseLinker
 from gridwatch.config import Settings
 from gridwatch.domain import CameraRecord, Clock, GridwatchError, SitePath
-from gridwatch.store import StoreUnavailable
+from gridwatch.store import StoreError, StoreUnavailable
 
 log = structlog.get_logger(__name__)
 
@@ -28,6 +28,8 @@ LINGER = 0.02
 """Seconds a batch stays open for more once messages come faster than one by one."""
 QUEUE = 1000
 """Deliveries waiting at most. The broker keeps 200 outstanding, and those that come again take no more room."""
+GRIDS_SECONDS = 30.0
+"""How often it is asked whether grids were imported."""
 RETRY_CAP = 10.0
 """Longest wait in seconds before a batch is tried again while the database is away."""
 
@@ -132,7 +134,19 @@ class RecordRole:
             for one in self._settings.deployment.cameras
         ]
         units = [one.to_domain() for one in self._settings.deployment.units]
-        await self._database.sync_directory(self._settings.sites, cameras, self._settings.grids, units)
+        # Without `grids` in the YAML they are those that were imported.
+        grids = None if self._settings.deployment.grids is None else self._settings.grids
+        await self._database.sync_directory(self._settings.sites, cameras, grids, units)
+
+    async def _follow_grids(self, stop: asyncio.Event) -> None:
+        """Take up grids that were imported meanwhile."""
+        while not stop.is_set():
+            await pause(stop, GRIDS_SECONDS)
+            try:
+                if await self._database.directory.follow_grids():
+                    log.info("grids_read_again")
+            except StoreError as error:
+                log.warning("grids_not_read", reason=str(error))
 
     def _make_subscriber(self, loop: asyncio.AbstractEventLoop) -> Subscriber:
         def deliver(delivery: Delivery) -> None:

@@ -8,12 +8,12 @@ from datetime import timedelta
 from rich.console import Console
 from rich.table import Table
 
-from gridwatch.api.roles import HOLD_KEEPERS
-from gridwatch.app.accounts import given_reason, permitted, verified_account
+from gridwatch.api.roles import ADMINISTRATORS
+from gridwatch.app.accounts import given_reason, of_whole_district, permitted, verified_account
 from gridwatch.app.opening import opened_database
 from gridwatch.app.retention import RetentionJob, RunCounts
 from gridwatch.config import Settings
-from gridwatch.domain import AuditEntry, Clock, RetentionPolicy, SitePath, UsageError
+from gridwatch.domain import AuditEntry, Clock, RetentionPolicy, UsageError
 from gridwatch.store import Database, Outlook
 
 
@@ -69,7 +69,6 @@ async def _who(settings: Settings, database: Database, earlier: Earlier | None, 
         return None
     reason = given_reason(earlier.reason)
     account = await verified_account(database, earlier.account, earlier.password)
-    permitted(account, HOLD_KEEPERS, "delete before the ceiling")
-    if account.site != SitePath(district=settings.deployment.district.id):
-        raise UsageError(f"the account {account.name} is bound to {account.site}; retention is the district's")
+    permitted(account, ADMINISTRATORS, "delete before the ceiling")
+    of_whole_district(account, settings.deployment.district.id, "retention is")
     return AuditEntry(at=clock.now(), account=account.name, action="", subject="", reason=reason)

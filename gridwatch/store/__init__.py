@@ -2,6 +2,7 @@
 
 from gridwatch.store.commands import CommandStore, GivenAnswer
 from gridwatch.store.database import Database
+from gridwatch.store.directory import GridChanges
 from gridwatch.store.errors import (
     EvidenceAltered,
     EvidenceRefused,
@@ -20,6 +21,7 @@ from gridwatch.store.retention import Outlook, Removal
 
 __all__ = [
     "BadMessage", "CaseCount", "CommandStore", "Database", "EvidenceAltered", "EvidenceFiles", "EvidenceRefused",
-    "ExportedCase", "ExportedIncident", "GivenAnswer", "GridIndex", "IncidentCount", "MigrationError", "Outlook",
-    "QuarantinedMessage", "Recording", "Removal", "RetentionRefused", "StoreError", "StoreUnavailable", "Summary",
+    "ExportedCase", "ExportedIncident", "GivenAnswer", "GridChanges", "GridIndex", "IncidentCount",
+    "MigrationError", "Outlook", "QuarantinedMessage", "Recording", "Removal", "RetentionRefused", "StoreError",
+    "StoreUnavailable", "Summary",
 ]  # fmt: skip

@@ -42,7 +42,7 @@ class Database:
         self._sql = queries("recording")
         self._retention = queries("retention")
         self.files = EvidenceFiles(evidence_dir)
-        self.directory = DirectoryStore(self._pool)
+        self.directory = DirectoryStore(self._pool, clock)
         self.archive = IncidentStore(self._pool, self.files)
         self.events = EventLogStore(self._pool, clock)
         self.cases = CaseStore(self._pool)
@@ -79,7 +79,7 @@ class Database:
         self,
         sites: Sequence[SiteRecord],
         cameras: Sequence[CameraRecord],
-        grids: Sequence[Grid],
+        grids: Sequence[Grid] | None,
         units: Sequence[Unit],
     ) -> None:
         """Make the directory what the configuration says; see `DirectoryStore.sync`."""

@@ -34,6 +34,29 @@ UPDATE unit SET active = false WHERE active AND code <> ALL (%(keys)s::text[])
 -- name: retire_grids
 UPDATE grid SET active = false WHERE active AND code <> ALL (%(keys)s::text[])
 
+-- name: close_versions
+-- A grid that changed, or left, ends its version; it never lasted less than a microsecond.
+UPDATE grid_version v SET valid_to = greatest(%(now)s, v.valid_from + interval '1 microsecond')
+WHERE v.valid_to IS NULL AND NOT EXISTS (
+    SELECT FROM grid g WHERE g.code = v.code AND g.active
+      AND (g.name, g.unit, g.people, g.geometry) IS NOT DISTINCT FROM (v.name, v.unit, v.people, v.geometry)
+)
+
+-- name: open_versions
+INSERT INTO grid_version (code, valid_from, name, unit, people, geometry)
+SELECT g.code, greatest(%(now)s, (SELECT max(o.valid_to) FROM grid_version o WHERE o.code = g.code)),
+    g.name, g.unit, g.people, g.geometry
+FROM grid g
+WHERE g.active AND NOT EXISTS (SELECT FROM grid_version v WHERE v.code = g.code AND v.valid_to IS NULL)
+
+-- name: grids_at
+SELECT code, name, unit, people, geometry FROM grid_version
+WHERE valid_from <= %(at)s AND (valid_to IS NULL OR valid_to > %(at)s) ORDER BY code
+
+-- name: grids_changed
+-- When grids last changed: another process may have done it.
+SELECT greatest(max(valid_from), max(valid_to)) AS at FROM grid_version
+
 -- name: sites
 SELECT path, name, lon, lat FROM site
 WHERE active AND district = %(district)s

@@ -19,9 +19,11 @@ SELECT c.id AS case_id, c.number, c.kind, c.severity, c.category, c.source, c.st
     c.substation, c.checkpoint, c.opened_at, c.latest_at, c.clock_due_at AS due_at,
     (SELECT count(*) FROM case_incident m WHERE m.case_id = c.id) AS incidents,
     s.filed_at, s.dispatched_at, s.handled_at, s.reviewed_at, s.closed_at, s.evaluated_at, s.steps,
-    g.geometry
+    coalesce(v.geometry, g.geometry) AS geometry
 FROM cases c
 JOIN grid g ON g.code = c.grid
+LEFT JOIN grid_version v ON v.code = c.grid AND v.valid_from <= c.opened_at
+    AND (v.valid_to IS NULL OR v.valid_to > c.opened_at)
 CROSS JOIN LATERAL (
     SELECT count(*) AS steps, max(at) FILTER (WHERE step = 'file') AS filed_at,
         max(at) FILTER (WHERE step = 'dispatch') AS dispatched_at, max(at) FILTER (WHERE step = 'handle') AS handled_at,

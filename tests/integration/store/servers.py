@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
+
 from gridwatch.app.embedded_postgres import RunningPostgres, _identity, _programs, _unprivileged_user, start_postgres
 
 
@@ -35,11 +37,9 @@ class Server:
         self._signal(signal.SIGCONT)
 
     def _signal(self, number: signal.Signals) -> None:
-        children = subprocess.run(
-            ["ps", "-o", "pid=", "--ppid", str(self.running.pid)], capture_output=True, text=True, check=True
-        )
-        for pid in (self.running.pid, *map(int, children.stdout.split())):
-            os.kill(pid, number)
+        server = psutil.Process(self.running.pid)
+        for process in (server, *server.children(recursive=True)):
+            process.send_signal(number)
 
 
 def program(name: str, *arguments: str, timeout: float = 60.0) -> str:
