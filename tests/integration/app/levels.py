@@ -4,6 +4,7 @@
 starts the three Mosquittos on them, sends incidents through cuts and kills, and writes what arrived where.
 """
 
+import asyncio
 import json
 import os
 import shutil
@@ -13,21 +14,34 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
+from uuid import uuid4
 
+from gridwatch.app.commands.authority import Authority
+from gridwatch.app.commands.clerk import Clerk
+from gridwatch.app.commands.fakes import MemoryLedger, MemoryMemory
+from gridwatch.app.commands.office import Done, Office, OfficeDesk
 from gridwatch.bus import (
     BrokerAddress,
+    CameraPath,
     Channel,
+    CommandClient,
+    Delivery,
     LinkState,
+    NoAnswer,
     Outbox,
     Publisher,
     Subscriber,
+    answer_filter,
+    command_filter,
     decode_incident,
     subscriptions,
 )
-from gridwatch.domain import Phase, SitePath, SystemClock
+from gridwatch.config.commands import CommandsConfig
+from gridwatch.domain import Acknowledge, Command, CommandName, Phase, SitePath, SystemClock, TakeSnapshot, Wish
 from tests.integration.bus.parts import Collector, wait_until
-from tests.unit.bus.samples import incident
+from tests.unit.bus.samples import JPEG, evidence, incident
 
 CLOCK = SystemClock()
 PORT = 8883
@@ -177,6 +191,58 @@ def arrived(collector: Collector, camera: str = "") -> list[str]:
     return list(dict.fromkeys(ids))
 
 
+class Commanding:
+    """A worker of the north that shows its camera, and who asks it from where."""
+
+    def __init__(self, district: District, stack: ExitStack) -> None:
+        self._district = district
+        self._camera = CameraPath(site=SitePath.parse("harbour/north/gate"), camera="north-0")
+        self.heard = Collector()
+        filters = [command_filter(SitePath(district="harbour")), answer_filter(SitePath(district="harbour"))]
+        ledger = MemoryLedger(CLOCK)
+        ledger.incidents[incident().id] = (self._camera.site, self._camera.camera)
+        clerk = Clerk(ledger, Authority(CommandsConfig(enabled=True)), "recorder", CLOCK)
+
+        def hear(delivery: Delivery) -> None:
+            self.heard(delivery)
+            answer = asyncio.run(clerk.take(delivery))
+            if answer is not None:
+                ear.send(answer.message, answer.headers)
+
+        ear = Subscriber(district.login(DISTRICT, "recorder@harbour"), "ear", filters, hear, True, CLOCK)
+        self.office = Office(
+            node="n1", authority=Authority(CommandsConfig(enabled=True)), memory=MemoryMemory(), clock=CLOCK,
+            actions={CommandName.SNAPSHOT: lambda _: Done(detail=evidence(), picture=JPEG)},
+        )  # fmt: skip
+        desk = OfficeDesk(self.office, district.login(NORTH, "ingest@harbour/north"), "n1", [self._camera], CLOCK)
+        ear.start()
+        stack.callback(ear.close, 5)
+        desk.start()
+        stack.callback(desk.close, 5)
+        wait_until(lambda: desk.subscribed and ear.status.state is LinkState.CONNECTED, "the worker", PATIENCE)
+
+    def ask(self, host: str, account: str, login: str | None = None, wish: Wish | None = None) -> str:
+        """What became of a snapshot, or of `wish`, asked for there, and whether its picture came."""
+        now = CLOCK.now()
+        asked = Command(
+            id=uuid4(), site=self._camera.site, camera=self._camera.camera, account=account,
+            wish=wish or TakeSnapshot(),
+            reason="a test of levels", asked_at=now, expires_at=now + timedelta(minutes=1),
+        )  # fmt: skip
+        try:
+            with CommandClient(self._district.login(host, login or account), account, self._camera, CLOCK) as client:
+                reply = client.request(asked, 10)
+        except NoAnswer as error:
+            return str(error)
+        return f"{reply.answer.outcome} {reply.picture == JPEG}"
+
+    @property
+    def recorded(self) -> list[str]:
+        """Commands and answers, as the district's recorder hears them: kind and account."""
+        topics = [one.topic.split("/") for one in self.heard.deliveries]
+        return sorted(f"{one[1]} {next(level for level in one if '@' in level)}" for one in topics)
+
+
 def main(folder: Path) -> dict[str, object]:
     set_up()
     district = District(folder)
@@ -221,6 +287,20 @@ def main(folder: Path) -> dict[str, object]:
         ip("link set up1 up", "north")
         wait_until(lambda: all_arrived("north", "south"), "everything after the link returned", PATIENCE)
 
+        commanding = Commanding(district, stack)
+        asked = {
+            "operator_above": commanding.ask(DISTRICT, "operator@harbour"),
+            "officer_below": commanding.ask(NORTH, "officer@harbour/north"),
+            "acknowledged_below": commanding.ask(
+                NORTH, "officer@harbour/north", wish=Acknowledge(incident=incident().id)
+            ),
+            "forged_by_the_bridge": commanding.ask(DISTRICT, "operator@harbour", "bridge@harbour/north"),
+        }
+        ip("link set up1 down", "north")
+        asked["officer_alone"] = commanding.ask(NORTH, "officer@harbour/north/gate")
+        ip("link set up1 up", "north")
+        wait_until(lambda: len(commanding.recorded) >= 8, "the recorder to hear of all commands", PATIENCE)
+
         before = south.publisher.status().refused
         south.outbox.put_incident(incident(999, camera="south-0", site=north.site))
         south.publisher.wake()
@@ -232,6 +312,9 @@ def main(folder: Path) -> dict[str, object]:
             "officer": arrived(officer),
             "pier": arrived(pier),
             "held_back_by_the_cut": alone,
+            "asked": asked,
+            "carried_out": commanding.office.counts.done + commanding.office.counts.repeated,
+            "recorded": commanding.recorded,
         }
 
 

@@ -35,3 +35,12 @@ def test_a_substation_works_alone_and_everything_arrives_once_and_in_order_when_
         assert got == sent, "in order"
     assert result["officer"] == result["sent"]["north"]
     assert result["pier"] == [], "a checkpoint's people see their own checkpoint only"
+
+    refusal = result["asked"].pop("forged_by_the_bridge")
+    assert "does not let operator@harbour ask that" in refusal, "a substation asks in the name of its own accounts only"
+    assert result["asked"].pop("acknowledged_below") == "done False", "the district's recorder answers below"
+    assert result["asked"] == dict.fromkeys(("operator_above", "officer_below", "officer_alone"), "done True")
+    assert result["carried_out"] == 3, "nothing goes round between bridges"
+    north = "officer@harbour:north"
+    accounts = [north, north, f"{north}:gate", "operator@harbour"]
+    assert result["recorded"] == [f"{kind} {account}" for kind in ("answer", "command") for account in accounts]
