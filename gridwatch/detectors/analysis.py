@@ -127,7 +127,8 @@ class CameraAnalysis:
         self._settings = TrackerSettings()
         self._tracker = TrackerState()
         self._rules: Mapping[str, Rule] = {}
-        self._last: Frame | None = None
+        self._last: tuple[float, datetime] | None = None
+        """PTS and arrival of the latest frame: all of it would be a picture more in memory, for each camera."""
         self._moment: Moment | None = None
         self._shots = BestShots(camera.privacy)
         self._reason: GateReason | None = None
@@ -153,7 +154,8 @@ class CameraAnalysis:
         else:
             share = self._gate.share_moving
             tracked = track(self._tracker, moment.pts, self._usable(seen), self._settings, share)
-        self._tracker, self._moment, self._last = tracked.state, moment, frame
+        self._tracker, self._moment = tracked.state, moment
+        self._last = frame.pts, frame.arrived_at
         tracks = tracked.tracks
         if self._pixels is not None:
             tracks = (*tracks, *self._pixels.look(frame.image, moment, seen, tracks))
@@ -286,12 +288,12 @@ class CameraAnalysis:
 
     def _blind(self, frame: Frame) -> float:
         """Seconds before `frame` in which nobody looked; 0 while the stream goes on."""
-        last = self._last
-        if last is None:
+        if self._last is None:
             return max((_away(one, frame) for one in self._still_open), default=0.0)
-        if frame.index == 0 or frame.pts < last.pts:
-            return max((frame.arrived_at - last.arrived_at).total_seconds(), self._interval)
-        gap = frame.pts - last.pts - frame.quiet
+        pts, arrived_at = self._last
+        if frame.index == 0 or frame.pts < pts:
+            return max((frame.arrived_at - arrived_at).total_seconds(), self._interval)
+        gap = frame.pts - pts - frame.quiet
         return gap if gap > max(_CUT_SECONDS, 3 * self._interval) else 0.0
 
     def _next_moment(self, frame: Frame) -> Moment:
@@ -299,7 +301,7 @@ class CameraAnalysis:
         if self._moment is None or self._last is None:
             return Moment(pts=0.0, at=frame.captured_at, blind=self._blind(frame))
         blind = self._blind(frame)
-        elapsed = self._interval if blind > 0 else frame.pts - self._last.pts
+        elapsed = self._interval if blind > 0 else frame.pts - self._last[0]
         return Moment(pts=self._moment.pts + elapsed, at=frame.captured_at, blind=blind)
 
     def _look(self, frame: Frame, moment: Moment) -> tuple[Detection, ...] | None:

@@ -1,3 +1,4 @@
+import weakref
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -51,6 +52,16 @@ def test_the_same_frames_give_the_same_messages_and_bytes() -> None:
     one, other = scripted(script)[1], scripted(script)[1]
     assert one == other
     assert len(incidents(one)) > 1
+
+
+def test_no_picture_stays_in_memory_once_it_is_analysed() -> None:
+    analysis = CameraAnalysis(camera(gate=False), ScriptedDetector([[seen(*INSIDE)]] * 10))
+    for i in range(10):
+        image = GREY.copy()
+        analysis.analyse(frame(i, image))
+        kept = weakref.ref(image)
+        del image
+        assert kept() is None
 
 
 def test_raised_incidents_carry_a_masked_picture_and_others_none() -> None:
