@@ -40,7 +40,7 @@ class Plan:
 
 
 FULL = Plan(
-    clip_seconds=20.0, settle_seconds=15.0, rounds=7, round_seconds=6.0, counts=(1, 4, 8, 16, 32), idle_count=32,
+    clip_seconds=20.0, settle_seconds=15.0, rounds=11, round_seconds=6.0, counts=(1, 4, 8, 16, 32), idle_count=32,
     count_seconds=6.0, returns=20,
 )  # fmt: skip
 QUICK = Plan(
