@@ -31,6 +31,8 @@ class ApiServices:
     holds: Holds
     checks: Mapping[str, HealthCheck] = field(default_factory=dict)
     """Further parts `/healthz` reports, by name; the database is always there."""
+    concerns: Mapping[str, HealthCheck] = field(default_factory=dict)
+    """Parts `/healthz` reports that do not keep the API from working: where one fails, it says `degraded` with 200."""
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     """What `/metrics` shows; the API registers its own figures in it."""
 

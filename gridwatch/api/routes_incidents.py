@@ -13,7 +13,7 @@ from gridwatch.api.paging import PageQuery, cut, decode, encode
 from gridwatch.api.text import Line
 from gridwatch.api.views import IncidentDetailView, IncidentPage, IncidentRecordView, IncidentView
 from gridwatch.domain import AuditEntry, EventRecord, IncidentFilter, IncidentKind, PageKey, Severity
-from gridwatch.store import EvidenceAltered
+from gridwatch.store import EvidenceAltered, EvidenceMissing
 
 router = APIRouter(tags=["incidents"])
 
@@ -92,9 +92,12 @@ async def evidence(ctx: Ctx, login: EvidenceViewer, incident_id: UUID, sha256: S
     try:
         found = await ctx.services.archive.evidence(incident_id, sha256)
     except EvidenceAltered as error:
-        await _audit(ctx, login, "evidence.altered", subject, reason)
+        missing = isinstance(error, EvidenceMissing)
+        await _audit(ctx, login, "evidence.missing" if missing else "evidence.altered", subject, reason)
         raise EvidenceDamaged(
-            f"The evidence {subject} no longer has its hash; it is not shown.",
+            f"The evidence {subject} was stored and is gone."
+            if missing
+            else f"The evidence {subject} no longer has its hash; it is not shown.",
             "Keep the database as it is and tell the administrator: this may be tampering.",
         ) from error
     if found is None:

@@ -46,11 +46,13 @@ async def audit(
 async def health(ctx: Ctx, response: Response) -> StatusView:
     """Whether the API and what it stands on work. Needs no login and tells no details."""
     checks: dict[str, HealthCheck] = {"database": ctx.services.directory.ready, **ctx.services.checks}
-    results = await asyncio.gather(*(_works(name, check) for name, check in checks.items()))
-    status = "ok" if all(results) else "failing"
-    response.status_code = 200 if all(results) else 503
+    everything = {**checks, **ctx.services.concerns}
+    results = await asyncio.gather(*(_works(name, check) for name, check in everything.items()))
+    works = dict(zip(everything, results, strict=True))
+    status = "failing" if not all(works[name] for name in checks) else "ok" if all(results) else "degraded"
+    response.status_code = 503 if status == "failing" else 200
     response.headers["Cache-Control"] = "no-store"
-    parts = {name: "ok" if result else "failing" for name, result in zip(checks, results, strict=True)}
+    parts = {name: "ok" if works[name] else "failing" for name in everything}
     return StatusView.model_validate({"status": status, "parts": parts})
 
 

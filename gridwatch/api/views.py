@@ -409,5 +409,7 @@ class LabelsView(View):
 class StatusView(View):
     """Whether the parts work."""
 
-    status: Literal["ok", "failing"]
+    status: Literal["ok", "degraded", "failing"] = Field(
+        description="`degraded`: the API works, and something else needs a person."
+    )
     parts: dict[str, Literal["ok", "failing"]]

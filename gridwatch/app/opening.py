@@ -10,8 +10,10 @@ import structlog
 
 from gridwatch.app.backoff import Backoff
 from gridwatch.config import Settings
+from gridwatch.config.services import S3Config
 from gridwatch.domain import Clock, UsageError
-from gridwatch.store import Database, StoreUnavailable
+from gridwatch.store import Database, EvidenceBytes, StoreUnavailable
+from gridwatch.store.evidence_s3 import Bucket, EvidenceBucket
 
 log = structlog.get_logger(__name__)
 
@@ -21,7 +23,18 @@ def make_database(settings: Settings, clock: Clock) -> Database:
     services = settings.deployment.services
     return Database(
         dsn=services.database.dsn.get_secret_value(), pool_size=services.database.pool_size, clock=clock,
-        evidence_dir=services.data_dir / "evidence",
+        evidence_dir=services.data_dir / "evidence", evidence=_bucket(services.evidence.s3),
+    )  # fmt: skip
+
+
+def _bucket(config: S3Config | None) -> EvidenceBytes | None:
+    if config is None:
+        return None
+    return EvidenceBucket(
+        Bucket(
+            name=config.bucket, endpoint=config.endpoint, region=config.region, access_key=config.access_key,
+            secret_key=config.secret_key.get_secret_value(), prefix=config.prefix,
+        )
     )  # fmt: skip
 
 

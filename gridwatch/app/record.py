@@ -10,6 +10,7 @@ import structlog
 from gridwatch.app.backoff import Backoff
 from gridwatch.app.batches import Batches, Inbox
 from gridwatch.app.commands.clerk import ClerkDesk
+from gridwatch.app.integrity import IntegrityJob
 from gridwatch.app.opening import make_database, open_database, pause
 from gridwatch.app.recorder import Recorder
 from gridwatch.app.retention import RetentionJob
@@ -92,6 +93,7 @@ class RecordRole:
         deployment = settings.deployment
         policies = deployment.retention.policies(deployment.district.id)
         self._retention = RetentionJob(self._database.retention, policies, clock)
+        self._integrity = IntegrityJob(self._database.integrity, clock)
         self._upkeep = UpkeepJob(self._database.statistics, self._database.observations, clock)
         self._address = BrokerAddress.from_config(services.broker)
         self._name = name

@@ -3,8 +3,10 @@
 import asyncio
 
 import structlog
+from prometheus_client import CollectorRegistry
 
 from gridwatch.api import ApiServer, ApiServices, ApiSettings, create_app
+from gridwatch.app.integrity import EvidenceWatch
 from gridwatch.app.opening import make_database, open_database
 from gridwatch.config import Settings
 from gridwatch.domain import Clock
@@ -33,9 +35,12 @@ class ServeRole:
         deployment = self._settings.deployment
         api = deployment.services.api
         database = self._database
+        registry = CollectorRegistry()
+        watch = EvidenceWatch(database.integrity, registry)
         services = ApiServices(
             directory=database.directory, archive=database.archive, log=database.events, cases=database.cases,
             accounts=database.accounts, audit=database.audit, holds=database.holds,
+            concerns={"evidence": watch.sound}, registry=registry,
         )  # fmt: skip
         settings = ApiSettings(
             categories={one.id: one.to_domain() for one in deployment.cases.categories}, session=api.session
@@ -44,10 +49,12 @@ class ServeRole:
         await server.start()
         stopped = asyncio.create_task(stop.wait(), name="serve-stop")
         ended = asyncio.create_task(server.wait(), name="serve-ended")
+        watching = asyncio.create_task(watch.run(stop), name="serve-evidence")
         try:
             await asyncio.wait({stopped, ended}, return_when=asyncio.FIRST_COMPLETED)
             if ended.done():
                 await ended
         finally:
             stopped.cancel()
+            watching.cancel()
             await server.close(timeout=3.0)

@@ -65,6 +65,26 @@ class WebhooksConfig(Section):
     port: Annotated[int, Field(ge=0, le=65535)] = 8481
 
 
+class S3Config(Section):
+    """A bucket of an S3-compatible store."""
+
+    bucket: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
+    endpoint: Annotated[str, Field(pattern=r"^https?://[^/]+$")] | None = None
+    """None: Amazon's of the region."""
+    region: str = "us-east-1"
+    access_key: str
+    secret_key: SecretStr
+    prefix: Annotated[str, Field(pattern=r"^([A-Za-z0-9_.-]+/)*$")] = ""
+    """Before every key; ends in a slash."""
+
+
+class EvidenceConfig(Section):
+    """Where pictures are kept. Every recorder and every API must reach the same place."""
+
+    s3: S3Config | None = None
+    """None: files in `data_dir/evidence`. Wants the extra `s3`."""
+
+
 class ServicesConfig(Section):
     """What the roles need around them."""
 
@@ -72,6 +92,7 @@ class ServicesConfig(Section):
     """Outboxes and evidence; created when missing. Relative to the YAML file."""
     database: DatabaseConfig = DatabaseConfig()
     broker: BrokerConfig = BrokerConfig()
+    evidence: EvidenceConfig = EvidenceConfig()
     commands: CommandsConfig = CommandsConfig()
     api: ApiConfig = ApiConfig()
     outbox: OutboxConfig = OutboxConfig()

@@ -3,7 +3,8 @@
 from uuid import UUID
 
 from gridwatch.domain import EventRecord, Evidence, IncidentFilter, IncidentRecord, PageKey
-from gridwatch.store.evidence import EvidenceFiles
+from gridwatch.store.errors import EvidenceAltered, EvidenceMissing
+from gridwatch.store.evidence import EvidenceBytes
 from gridwatch.store.pool import Pool
 from gridwatch.store.queries import queries
 from gridwatch.store.rows import (
@@ -19,10 +20,11 @@ from gridwatch.store.rows import (
 class IncidentStore:
     """Incidents and their evidence. Satisfies `api.ports.IncidentArchive`."""
 
-    def __init__(self, pool: Pool, files: EvidenceFiles) -> None:
+    def __init__(self, pool: Pool, files: EvidenceBytes) -> None:
         self._pool = pool
         self._files = files
         self._sql = queries("incidents")
+        self._integrity = queries("integrity")
 
     async def incidents(self, where: IncidentFilter, after: PageKey | None, limit: int) -> list[IncidentRecord]:
         """Current states, newest `occurred_at` first (ties by id, descending), strictly after the key `after`.
@@ -56,10 +58,26 @@ class IncidentStore:
         ]
 
     async def evidence(self, incident: UUID, sha256: str) -> tuple[Evidence, bytes] | None:
-        """The bytes, re-hashed; None when not there (yet). Raises EvidenceAltered when the hash differs."""
+        """The bytes, re-hashed; None when not there yet.
+
+        Raises EvidenceAltered when the hash differs, EvidenceMissing when they were there and are gone. Both are kept
+        with the file, so that they are told of wherever its state is shown.
+        """
         row = await self._pool.row(self._sql["evidence"], {"incident": incident, "sha256": sha256})
-        data = None if row is None else await self._files.get(sha256)
-        return None if row is None or data is None else (evidence_of(row), data)
+        if row is None:
+            return None
+        try:
+            data = await self._files.get(sha256)
+        except EvidenceAltered:
+            await self._pool.execute(self._integrity["file_damaged"], {"sha256": sha256, "damage": "changed"})
+            raise
+        if data is not None:
+            return evidence_of(row), data
+        known = await self._pool.row(self._integrity["was_stored"], {"sha256": sha256})
+        if known is None or not known["stored"]:
+            return None
+        await self._pool.execute(self._integrity["file_damaged"], {"sha256": sha256, "damage": "missing"})
+        raise EvidenceMissing(f"evidence {sha256} was stored and is gone")
 
 
 def event_of(row: Row) -> EventRecord:

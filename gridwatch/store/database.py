@@ -14,10 +14,11 @@ from gridwatch.store.commands import CommandStore
 from gridwatch.store.directory import DirectoryStore
 from gridwatch.store.errors import EvidenceRefused
 from gridwatch.store.events import EventLogStore
-from gridwatch.store.evidence import EvidenceFiles
+from gridwatch.store.evidence import EvidenceBytes, EvidenceFiles
 from gridwatch.store.export import ExportStore
 from gridwatch.store.figures import Figures
 from gridwatch.store.holds import HoldStore
+from gridwatch.store.integrity import IntegrityStore
 from gridwatch.store.migrate import migrate
 from gridwatch.store.observations import ObservationStore
 from gridwatch.store.pool import Pool
@@ -36,12 +37,15 @@ class Database:
     (trying again may help) and StoreError when it refuses. Open it before use; its owner closes it.
     """
 
-    def __init__(self, *, dsn: str, pool_size: int, clock: Clock, evidence_dir: Path) -> None:
+    def __init__(
+        self, *, dsn: str, pool_size: int, clock: Clock, evidence_dir: Path, evidence: EvidenceBytes | None = None
+    ) -> None:
+        """`evidence` keeps the bytes instead of files in `evidence_dir`."""
         self._clock = clock
         self._pool = Pool(dsn, pool_size)
         self._sql = queries("recording")
         self._retention = queries("retention")
-        self.files = EvidenceFiles(evidence_dir)
+        self.files: EvidenceBytes = evidence or EvidenceFiles(evidence_dir)
         self.directory = DirectoryStore(self._pool, clock)
         self.archive = IncidentStore(self._pool, self.files)
         self.events = EventLogStore(self._pool, clock)
@@ -54,6 +58,7 @@ class Database:
         self.statistics = StatisticsStore(self._pool)
         self.observations = ObservationStore(self._pool)
         self.exports = ExportStore(self._pool)
+        self.integrity = IntegrityStore(self._pool, self.files, clock)
         self.holds = HoldStore(self._pool, clock)
         self.retention = RetentionStore(self._pool, self.files, clock)
 

@@ -23,5 +23,9 @@ class EvidenceAltered(StoreError):  # noqa: N818
     """A stored file no longer has its hash: never served as genuine."""
 
 
+class EvidenceMissing(EvidenceAltered):
+    """A file that was stored is gone."""
+
+
 class RetentionRefused(StoreError):  # noqa: N818
     """Somebody wants to delete what is younger than its floor; nothing was deleted."""

@@ -7,10 +7,41 @@ import os
 import re
 import tempfile
 from pathlib import Path
+from typing import Protocol
 
 from gridwatch.store.errors import EvidenceAltered, EvidenceRefused, StoreUnavailable
 
 _HASH = re.compile(r"^[0-9a-f]{64}$")
+
+
+class EvidenceBytes(Protocol):
+    """Where evidence bytes are kept, by their SHA-256. Complete or absent, never half; genuine or refused."""
+
+    async def check(self, sha256: str, data: bytes) -> None:
+        """Raises EvidenceRefused when `data` does not have that hash."""
+
+    async def put(self, sha256: str, data: bytes) -> None:
+        """Keep `data` for good. Raises EvidenceRefused for a wrong hash, StoreUnavailable when it cannot be kept."""
+
+    async def get(self, sha256: str) -> bytes | None:
+        """The bytes, None when not there. Raises EvidenceAltered when they no longer have the hash."""
+
+    async def delete(self, sha256: str) -> None:
+        """Remove them; not there is fine. Raises StoreUnavailable."""
+
+
+async def check_hash(sha256: str, data: bytes) -> None:
+    """Raises EvidenceRefused when `data` does not have that hash."""
+    if not is_hash(sha256):
+        raise EvidenceRefused(f"{sha256[:80]!r} is not a SHA-256 in lower-case hex")
+    found = await asyncio.to_thread(lambda: hashlib.sha256(data).hexdigest())
+    if found != sha256:
+        raise EvidenceRefused(f"evidence announced as {sha256} has the hash {found}")
+
+
+def is_hash(text: str) -> bool:
+    """True for a SHA-256 in lower-case hex."""
+    return _HASH.match(text) is not None
 
 
 class EvidenceFiles:
@@ -33,15 +64,11 @@ class EvidenceFiles:
 
     async def check(self, sha256: str, data: bytes) -> None:
         """Raises EvidenceRefused when `data` does not have that hash."""
-        if not _HASH.match(sha256):
-            raise EvidenceRefused(f"{sha256[:80]!r} is not a SHA-256 in lower-case hex")
-        found = await asyncio.to_thread(lambda: hashlib.sha256(data).hexdigest())
-        if found != sha256:
-            raise EvidenceRefused(f"evidence announced as {sha256} has the hash {found}")
+        await check_hash(sha256, data)
 
     async def get(self, sha256: str) -> bytes | None:
         """The bytes, None when not there. Raises EvidenceAltered when they no longer have the hash."""
-        return await asyncio.to_thread(self._read, sha256) if _HASH.match(sha256) else None
+        return await asyncio.to_thread(self._read, sha256) if is_hash(sha256) else None
 
     async def delete(self, sha256: str) -> None:
         """Remove the file; not there is fine. Raises StoreUnavailable when the disk refuses."""

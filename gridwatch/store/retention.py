@@ -1,15 +1,15 @@
 """Deleting what is over its time: rows in bounded batches, each with its audit entry, then the files nobody names."""
 
 import json
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gridwatch.domain import AuditEntry, Clock, PageKey, RetentionPolicy
 from gridwatch.store.errors import RetentionRefused
-from gridwatch.store.evidence import EvidenceFiles
+from gridwatch.store.evidence import EvidenceBytes
 from gridwatch.store.holds import HOLDS_LOCK
+from gridwatch.store.locks import Exclusive
 from gridwatch.store.pool import Connection, Pool
 from gridwatch.store.queries import queries
 from gridwatch.store.rows import audit_row, site_columns
@@ -53,19 +53,13 @@ class Outlook:
 class RetentionStore:
     """Deletes incidents, their messages and their evidence. Cases stay, and remember how many incidents they had."""
 
-    def __init__(self, pool: Pool, files: EvidenceFiles, clock: Clock) -> None:
+    def __init__(self, pool: Pool, files: EvidenceBytes, clock: Clock) -> None:
         self._pool = pool
         self._files = files
         self._clock = clock
         self._sql = queries("retention")
         self._audit = queries("accounts")["add_audit"]
-
-    @asynccontextmanager
-    async def exclusive(self) -> AsyncIterator[bool]:
-        """True inside for one of all processes on this database; False for the others, who go away."""
-        async with self._pool.single("cannot ask whose turn retention is") as connection:
-            row = await (await connection.execute(self._sql["try_exclusive"], {"key": _OWNER_LOCK})).fetchone()
-            yield bool(row and row["mine"])
+        self.exclusive = Exclusive(pool, _OWNER_LOCK)
 
     async def last_run(self) -> datetime | None:
         """When a run last came to its end."""
