@@ -28,7 +28,9 @@ BATCH = 200
 LINGER = 0.02
 """Seconds a batch stays open for more once messages come faster than one by one."""
 QUEUE = 1000
-"""Deliveries waiting at most. The broker keeps 200 outstanding, and those that come again take no more room."""
+"""Different messages waiting at most."""
+PATIENCE = 5.0
+"""Seconds the network waits for room. Less than a broker's patience with a client that says nothing."""
 GRIDS_SECONDS = 30.0
 """How often it is asked whether grids were imported."""
 RETRY_CAP = 10.0
@@ -45,10 +47,6 @@ RECORDED = (Channel.INCIDENT, Channel.EVIDENCE, Channel.CLIP, Channel.OBSERVATIO
 
 class SessionRefused(GridwatchError):  # noqa: N818  (reads as what happened)
     """The broker does not let the recorder in, or not subscribe."""
-
-
-class Overloaded(Exception):  # noqa: N818  (names what is wrong)
-    """Too much waits; the subscriber renews its connection and the broker gives the message again."""
 
 
 def _subscriber(settings: Settings, name: str, deliver: Callable[[Delivery], None], clock: Clock) -> Subscriber:
@@ -97,7 +95,6 @@ class RecordRole:
         self._upkeep = UpkeepJob(self._database.statistics, self._database.observations, clock)
         self._address = BrokerAddress.from_config(services.broker)
         self._name = name
-        self._queue = Inbox(QUEUE)
         self._subscriber: Subscriber | None = None
         self.commands = ClerkDesk(settings, self._database.commands, name, clock)
 
@@ -112,7 +109,10 @@ class RecordRole:
             return
         try:
             await self._sync_directory()
-            self._subscriber = subscriber = self._make_subscriber(asyncio.get_running_loop())
+            inbox = Inbox(QUEUE, asyncio.get_running_loop())
+            self._subscriber = subscriber = _subscriber(
+                self._settings, self._name, lambda one: inbox.put(one, PATIENCE), self._clock
+            )
             subscriber.start()
             log.info("recorder_started", broker=str(self._address))
             chores = [
@@ -121,9 +121,10 @@ class RecordRole:
             ]
             try:
                 async with self.commands.open():
-                    await self._record_until(stop)
+                    await self._record_until(inbox, stop)
             finally:
                 stop.set()
+                inbox.close()
                 await asyncio.to_thread(subscriber.close, 2.0)
                 await asyncio.gather(*chores)
         finally:
@@ -150,17 +151,9 @@ class RecordRole:
             except StoreError as error:
                 log.warning("grids_not_read", reason=str(error))
 
-    def _make_subscriber(self, loop: asyncio.AbstractEventLoop) -> Subscriber:
-        def deliver(delivery: Delivery) -> None:
-            if self._queue.qsize() >= QUEUE // 2:  # half: what the loop has not yet taken from this thread counts too
-                raise Overloaded(f"{self._queue.qsize()} deliveries wait for the database")
-            loop.call_soon_threadsafe(self._queue.put_nowait, delivery)
-
-        return _subscriber(self._settings, self._name, deliver, self._clock)
-
-    async def _record_until(self, stop: asyncio.Event) -> None:
+    async def _record_until(self, inbox: Inbox, stop: asyncio.Event) -> None:
         stopped = asyncio.create_task(stop.wait(), name="record-stop")
-        batches = Batches(self._queue, size=BATCH, linger=LINGER)
+        batches = Batches(inbox, size=BATCH, linger=LINGER)
         try:
             while not stop.is_set():
                 getting = asyncio.create_task(batches.next(), name="record-next")

@@ -90,7 +90,8 @@ class Subscriber:
     Persistent: the broker keeps a session of `client_id` for SESSION_SECONDS and gives everything again that was not
     acknowledged. Not persistent: it sees what happens while it is connected, and `ack` does nothing.
 
-    `deliver` is called in the network thread: it must hand over quickly and not raise. If it raises all the same, that
+    `deliver` is called in the network thread: it must hand over within seconds (meanwhile nothing is read, which slows
+    the broker down, and nothing acknowledged) and not raise. If it raises all the same, that
     is logged and counted, and the connection is renewed so that the message, and those after it, come again in order.
     """
 

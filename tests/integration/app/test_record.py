@@ -223,11 +223,11 @@ async def test_reconnects_while_the_database_is_away_do_not_pile_up_what_comes_a
                 await asyncio.to_thread(postgres.close, 0.0)
                 for number in range(1, 301):
                     put(raised("rec-i", number))
-                for _ in range(4):
-                    await eventually(lambda: role.subscribed)
+                for _ in range(3):
+                    await eventually(lambda: role.subscribed, timeout=40)
                     link.reset()
                     await eventually(lambda: not role.subscribed)
-                await eventually(lambda: role.subscribed)
+                await eventually(lambda: role.subscribed, timeout=40)
                 postgres = await asyncio.to_thread(start_postgres, postgres_folder)
                 await eventually(lambda: role.recorder.counts.stored == 300, timeout=40)
                 # At most what was in the works when it came again.

@@ -3,7 +3,9 @@
 import asyncio
 from datetime import UTC, datetime
 
-from gridwatch.app.batches import Batches, Inbox
+import pytest
+
+from gridwatch.app.batches import Batches, Inbox, Overloaded
 from gridwatch.bus import Delivery
 
 HOUR = 3600.0
@@ -64,12 +66,16 @@ def delivery(payload: bytes, acknowledged: list[str], connection: int) -> Delive
     )  # fmt: skip
 
 
+async def inbox_with(*given: tuple[bytes, int], acknowledged: list[str], size: int = 10) -> Inbox:
+    inbox = Inbox(size, asyncio.get_running_loop())
+    for payload, connection in given:
+        inbox.put(delivery(payload, acknowledged, connection), 0.0)
+    return inbox
+
+
 async def test_what_comes_again_takes_the_place_of_the_one_that_waits() -> None:
-    inbox = Inbox(10)
     acknowledged: list[str] = []
-    for payload, connection in ((b"a", 1), (b"b", 1), (b"a", 2), (b"c", 2), (b"b", 3)):
-        inbox.put_nowait(delivery(payload, acknowledged, connection))
-    assert inbox.qsize() == 3
+    inbox = await inbox_with((b"a", 1), (b"b", 1), (b"a", 2), (b"c", 2), (b"b", 3), acknowledged=acknowledged)
     for one in await Batches(inbox, size=3, linger=HOUR).next():
         one.ack()
     assert acknowledged == ["a on 2", "b on 3", "c on 2"]
@@ -77,17 +83,45 @@ async def test_what_comes_again_takes_the_place_of_the_one_that_waits() -> None:
 
 
 async def test_one_that_was_published_twice_is_acknowledged_twice() -> None:
-    inbox = Inbox(10)
     acknowledged: list[str] = []
-    for connection in (1, 2, 2):
-        inbox.put_nowait(delivery(b"a", acknowledged, connection))
+    inbox = await inbox_with((b"a", 1), (b"a", 2), (b"a", 2), acknowledged=acknowledged)
     inbox.get_nowait().ack()
     assert acknowledged == ["a on 2", "a on 2"]
 
 
 async def test_one_that_is_taken_and_comes_again_waits_again() -> None:
-    inbox = Inbox(10)
-    inbox.put_nowait(delivery(b"a", [], 1))
+    inbox = await inbox_with((b"a", 1), acknowledged=[])
     assert inbox.get_nowait().payload == b"a"
-    inbox.put_nowait(delivery(b"a", [], 2))
-    assert inbox.qsize() == 1
+    inbox.put(delivery(b"a", [], 2), 0.0)
+    assert (await inbox.get()).connection == 2
+    with pytest.raises(asyncio.QueueEmpty):
+        inbox.get_nowait()
+
+
+async def test_who_waits_for_a_message_gets_it_from_another_thread() -> None:
+    inbox = await inbox_with(acknowledged=[])
+    getting = asyncio.create_task(inbox.get())
+    await asyncio.sleep(0)
+    await asyncio.to_thread(inbox.put, delivery(b"a", [], 1), 0.0)
+    assert (await asyncio.wait_for(getting, 5)).payload == b"a"
+
+
+async def test_a_full_inbox_makes_the_next_wait_but_not_what_is_there() -> None:
+    inbox = await inbox_with((b"a", 1), (b"b", 1), acknowledged=[], size=2)
+    with pytest.raises(Overloaded, match="2 messages wait"):
+        inbox.put(delivery(b"c", [], 1), 0.0)
+    inbox.put(delivery(b"b", [], 2), 0.0)
+    putting = asyncio.create_task(asyncio.to_thread(inbox.put, delivery(b"c", [], 1), 30.0))
+    await asyncio.sleep(0)
+    assert inbox.get_nowait().payload == b"a"
+    await asyncio.wait_for(putting, 5)
+    assert [inbox.get_nowait().payload for _ in range(2)] == [b"b", b"c"]
+
+
+async def test_closing_frees_who_waits_for_room() -> None:
+    inbox = await inbox_with((b"a", 1), acknowledged=[], size=1)
+    putting = asyncio.create_task(asyncio.to_thread(inbox.put, delivery(b"b", [], 1), 30.0))
+    await asyncio.sleep(0)
+    inbox.close()
+    with pytest.raises(Overloaded):
+        await asyncio.wait_for(putting, 5)
