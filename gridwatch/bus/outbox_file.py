@@ -308,6 +308,8 @@ def _connect(path: Path) -> sqlite3.Connection:
             f"PRAGMA page_size = {PAGE}",
             "PRAGMA journal_mode = WAL",
             "PRAGMA journal_size_limit = 16777216",
+            # A picture that was sent is gone from the disk, and from what is read of a damaged file.
+            "PRAGMA secure_delete = ON",
         ):
             db.execute(statement)
     except BaseException:

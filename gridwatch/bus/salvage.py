@@ -1,6 +1,6 @@
 """What can still be read of a damaged outbox file, page by page, without the tree that led to it.
 
-Layout: https://www.sqlite.org/fileformat2.html, sections 1.5 (free pages), 1.6 (b-tree pages), 2.1 (records), 4 (WAL).
+Layout: https://www.sqlite.org/fileformat2.html, sections 1.6 (b-tree pages), 2.1 (records) and 4 (WAL).
 SQLite gives up a table where a page that leads to others is damaged, and ignores a WAL from its first damaged frame on;
 here only what stands on a damaged page itself is lost. Every record of ours carries a checksum, so a wrong guess about
 the layout is noticed.
@@ -57,10 +57,8 @@ def is_log_damaged(wal: bytes) -> bool:
 
 
 def _records(pages: "_Pages") -> Iterator[Row | None]:
-    unused = pages.unused()
     for number in range(1, pages.count + 1):
-        if number not in unused:
-            yield from _leaf(pages, number)
+        yield from _leaf(pages, number)
 
 
 class _Pages:
@@ -76,21 +74,6 @@ class _Pages:
         if number < 1:
             return b""
         return self._frames.get(number) or self._main[(number - 1) * PAGE : number * PAGE]
-
-    def unused(self) -> set[int]:
-        """Free pages: what stands on them was deleted. None of them when their list is not whole."""
-        trunk, count = struct.unpack(">II", self.get(1)[32:40].ljust(8, b"\0"))
-        found: set[int] = set()
-        while trunk and trunk not in found and len(found) < count:
-            page = self.get(trunk)
-            if len(page) < PAGE:
-                return set()
-            following, leaves = struct.unpack_from(">II", page)
-            if leaves > PAGE // 4 - 2:
-                return set()
-            found |= {trunk, *struct.unpack_from(f">{leaves}I", page, 8)}
-            trunk = following
-        return found if len(found) == count and not trunk and max(found, default=0) <= self.count else set()
 
 
 def _frames(wal: bytes) -> tuple[dict[int, bytes], int]:
