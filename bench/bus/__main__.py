@@ -42,7 +42,7 @@ class Plan:
     appended: int
 
 
-FULL = Plan(rounds=5, paced=2000, unpaced_rounds=3, unpaced=2000, backlog_rounds=2, backlog=20_000, appended=1000)
+FULL = Plan(rounds=5, paced=1000, unpaced_rounds=3, unpaced=2000, backlog_rounds=2, backlog=20_000, appended=500)
 QUICK = Plan(rounds=2, paced=400, unpaced_rounds=1, unpaced=500, backlog_rounds=1, backlog=1000, appended=200)
 
 

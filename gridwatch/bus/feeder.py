@@ -1,4 +1,4 @@
-"""What to send of an outbox, when, and what to forget of it. One thread's own; it knows no sockets."""
+"""What to send of an outbox, when, and what to forget of it. One thread at a time; it knows no sockets."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -123,6 +123,11 @@ class Feeder:
         """Messages that are acknowledged and still in the outbox. Any thread."""
         return len(self._settling) + len(self._done)
 
+    @property
+    def in_flight(self) -> int:
+        """Messages and states that are not acknowledged yet."""
+        return len(self._in_flight)
+
     def wait(self, link: Link) -> float | None:
         """Seconds until something is due without anybody waking us; None when nothing is."""
         now = self._clock.monotonic()
@@ -170,8 +175,12 @@ class Feeder:
             self._retry_at = now + self._retry_delay
             self._retry_delay = min(self._retry_delay * 2, _RETRY[1])
 
-    def fill(self, link: Link) -> bool:
-        """Send what window and rate allow. True when everything is sent and acknowledged."""
+    def is_at(self, link: Link) -> bool:
+        """Whether it has begun with this connection, so that there is little left to find out. Any thread."""
+        return link.connected and link.epoch == self._epoch
+
+    def fill(self, link: Link, most: int = WINDOW) -> bool:
+        """Send up to `most` of what window and rate allow. True when everything is sent and acknowledged."""
         if link.epoch != self._epoch:
             self._begin(link)
         if not link.connected:
@@ -182,7 +191,8 @@ class Feeder:
         if self._retry_at is not None and not self._retry_now():
             return False
         self._learn()
-        while len(self._in_flight) < link.window and (picks := self._take(link)):
+        until = min(link.window, len(self._in_flight) + most)
+        while len(self._in_flight) < until and (picks := self._take(until)):
             entries = {one.id: one for one in self._outbox.read([pick.id for pick in picks])}
             for done, pick in enumerate(picks):
                 if pick.id not in entries:  # it expired, or was damaged on the disk
@@ -215,8 +225,8 @@ class Feeder:
             self._lanes.add(new)
             self._learned = new[-1].id
 
-    def _take(self, link: Link) -> list[Pick]:
-        room = min(_BATCH, link.window - len(self._in_flight))
+    def _take(self, until: int) -> list[Pick]:
+        room = min(_BATCH, until - len(self._in_flight))
         return self._lanes.take(room, self._clock.now().timestamp(), self._clock.monotonic())
 
     def _send_entry(self, link: Link, pick: Pick, entry: OutboxEntry) -> bool:

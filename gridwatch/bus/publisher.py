@@ -1,7 +1,8 @@
 """From the outbox to the broker.
 
-Two threads: paho's moves bytes and runs the `_on_*` callbacks; the feeder alone decides what to send and to forget.
-Locks are taken in the order `_link_lock`, then paho's own; `_signal` is a leaf, for callbacks run under paho's locks.
+Two threads: paho's moves bytes and runs the `_on_*` callbacks; the feeder's decides what to send and to forget, and so
+does, at once, whoever says that there is something new. Locks are taken in the order `_feeding`, `_link_lock`, then
+paho's own; `_signal` is a leaf, for callbacks run under paho's locks.
 """
 
 import threading
@@ -42,6 +43,9 @@ WILL_DELAY = 5
 """Seconds after which the broker says that a node is lost; one that is back by then was never gone."""
 DRAIN_RATE: Final = 200.0
 """Messages a second of what has waited long, unless told otherwise."""
+
+_AT_ONCE = 4
+"""Messages that are sent on the thread of whoever says that there is something new: an incident and its pictures."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,6 +94,9 @@ class Publisher:
         self._link = Link()
         self._gone = threading.Event()
         self._signal = threading.Condition()
+        # Held by whoever uses the feeder; taken before all others.
+        self._feeding = threading.Lock()
+        self._taken: deque[Ack] = deque()
         # Guarded by _signal. Acks are bounded by the window, states by the number of cameras.
         self._woken = False
         self._deadline: float | None = None
@@ -123,7 +130,26 @@ class Publisher:
         client.loop_start()
 
     def wake(self) -> None:
-        """Say that the outbox has something new. Cheap; call it after every append."""
+        """Say that the outbox has something new; call it after every append.
+
+        Sent at once, on the caller's thread, unless another thread is sending: to hand it over would cost a turn of
+        the scheduler, which is most of the time to the broker on a busy machine.
+        """
+        if (
+            self._deadline is not None
+            or not self._feeder.is_at(self._link)
+            or not self._feeding.acquire(blocking=False)
+        ):
+            self._notify()
+            return
+        try:
+            is_done = self._turn(_AT_ONCE) or self._feeder.in_flight > 0  # an acknowledgement wakes the thread
+        finally:
+            self._feeding.release()
+        if not is_done:
+            self._notify()
+
+    def _notify(self) -> None:
         with self._signal:
             self._woken = True
             self._signal.notify()
@@ -163,6 +189,7 @@ class Publisher:
         self._keep_state(encode_node(replace(self._node, state=NodeState.STOPPED)))
         with self._signal:
             self._deadline = deadline
+            self._woken = True
             self._signal.notify()
         self._thread.join()
         self._client.disconnect()
@@ -195,14 +222,14 @@ class Publisher:
             )
         self._gone.clear()
         log.info("broker_connected", broker=str(self._address), epoch=self._link.epoch)
-        self.wake()
+        self._notify()
 
     def _on_connect_fail(self, _: mqtt.Client, __: object) -> None:
         status = unreachable_status(self._address)
         if status != self._status:
             log.warning("broker_unreachable", reason=status.reason)
         self._status = status
-        self.wake()
+        self._notify()
 
     def _on_disconnect(
         self, _: mqtt.Client, __: object, ___: mqtt.DisconnectFlags, code: ReasonCode, ____: Properties | None
@@ -213,7 +240,7 @@ class Publisher:
         self._status = lost_status(self._address, self._status, code)
         self._gone.set()
         log.info("broker_disconnected", broker=str(self._address), reason=str(code))
-        self.wake()
+        self._notify()
 
     def _on_publish(self, _: mqtt.Client, __: object, mid: int, code: ReasonCode, ___: Properties | None) -> None:
         with self._signal:
@@ -221,39 +248,43 @@ class Publisher:
             self._woken = True
             self._signal.notify()
 
-    # Feeder thread.
+    # Feeder thread, or whoever wakes it.
 
     def _run(self) -> None:
-        acks: deque[Ack] = deque()
         while True:
+            with self._feeding:
+                idle = self._turn()
+                nap = self._feeder.wait(self._link)
+            deadline = self._deadline
+            if deadline is not None:
+                left = deadline - self._clock.monotonic()
+                if idle or self._hopeless() or left <= 0:
+                    return
+                nap = left if nap is None else min(nap, left)
             with self._signal:
                 if not self._woken:
-                    self._signal.wait(self._nap())
+                    self._signal.wait(nap)
                 self._woken = False
-                acks.extend(self._acks)
-                self._acks.clear()
-                deadline = self._deadline
-            with self._link_lock:
-                link = self._link
-            try:
-                self._feeder.take_acks(acks)
-                idle = self._feeder.fill(link)
-            except OutboxError as exc:
-                log.exception("outbox_failed", reason=str(exc))
-                idle = False
-                self._feeder.pause()
-            try:
-                self._feeder.forget()
-            except OutboxError as exc:
-                log.error("outbox_keeps_what_was_sent", reason=str(exc))
-            if deadline is not None and (idle or self._hopeless() or self._clock.monotonic() >= deadline):
-                return
 
-    def _nap(self) -> float | None:
-        due = [] if self._deadline is None else [max(0.0, self._deadline - self._clock.monotonic())]
-        if (wait := self._feeder.wait(self._link)) is not None:
-            due.append(wait)
-        return min(due, default=None)
+    def _turn(self, most: int = WINDOW) -> bool:
+        """Send up to `most`, and do what else is due. True when all is sent and acknowledged. `_feeding` is held."""
+        with self._signal:
+            self._taken.extend(self._acks)
+            self._acks.clear()
+        with self._link_lock:
+            link = self._link
+        idle = False
+        try:
+            self._feeder.take_acks(self._taken)
+            idle = self._feeder.fill(link, most)
+        except OutboxError as exc:
+            log.exception("outbox_failed", reason=str(exc))
+            self._feeder.pause()
+        try:
+            self._feeder.forget()
+        except OutboxError as exc:
+            log.error("outbox_keeps_what_was_sent", reason=str(exc))
+        return idle
 
     def _hopeless(self) -> bool:
         return self._status.state in (LinkState.LOST, LinkState.REFUSED)
