@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 import psutil
 
@@ -63,3 +64,17 @@ def server_folder() -> Iterator[Path]:
         yield directory
     finally:
         shutil.rmtree(directory, ignore_errors=True)
+
+
+@contextmanager
+def started_by_hand(folder: Path, settings: Mapping[str, str]) -> Iterator[str]:
+    """The server whose files are in `folder/pgdata`, as an administrator starts it; its DSN."""
+    data = folder / "pgdata"
+    lines = {**settings, "listen_addresses": "", "unix_socket_directories": str(folder), "archive_mode": "off"}
+    with (data / "postgresql.auto.conf").open("a", encoding="utf-8") as file:
+        file.writelines(f"{name} = '{value}'\n" for name, value in lines.items())
+    program("pg_ctl", "-D", str(data), "-l", str(folder / "log"), "-w", "start")
+    try:
+        yield f"postgresql://postgres@/gridwatch?host={quote(str(folder), safe='')}"
+    finally:
+        program("pg_ctl", "-D", str(data), "-m", "immediate", "-w", "stop")
