@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import cv2
@@ -38,7 +38,9 @@ from gridwatch.domain import (
     SitePath,
     TakeSnapshot,
 )
+from gridwatch.rig import VirtualCamera
 from tests.fixtures.acl_broker import AclBroker, acl_broker
+from tests.fixtures.rig import MakeRig, encode_clip
 from tests.integration.app.commanding import CLOCK, OFFICER, ask, login, wish, write_settings
 from tests.waiting import wait_until
 
@@ -215,3 +217,36 @@ def test_a_reload_changes_rules_while_the_camera_goes_on_or_nothing_at_all(
     assert done.answer.detail == Reloaded(changed=("gate-1",), needs_restart=("camera gate-1: analysis_fps",))
     [cleared] = [one for one in ear.told("gate-1", Phase.CLEARED) if one.rule == "crowd"]
     assert cleared.id == ear.told("gate-1", Phase.RAISED)[0].id
+
+
+@pytest.mark.slow
+def test_a_camera_that_is_idle_is_roused_for_a_snapshot(
+    broker: AclBroker, tmp_path: Path, ear: Ear, rig: MakeRig
+) -> None:
+    # Keyframes 16 s apart: without being roused, it would show nothing in the time there is for an answer.
+    still = encode_clip(tmp_path / "still.mp4", seconds=16, gop=160, step=0)
+    cameras_of_rig = rig(VirtualCamera(id="gate-1", clip=still, username="o", password="p"))
+    url = cameras_of_rig.rtsp_url("gate-1").replace("rtsp://", "rtsp://o:p@")
+    reports: dict[datetime, int] = {}
+
+    def is_asleep() -> bool:
+        """Over three reports, two seconds apart, almost nothing was decoded."""
+        state = ear.states.get("gate-1")
+        if state is not None and state.state is CameraState.UP:
+            reports[state.observed_at] = state.frames
+        frames = list(reports.values())[-3:]
+        return len(frames) == 3 and frames[-1] - frames[0] <= 3
+
+    cameras = [camera("gate-1", source={"rtsp": url}), camera("gate-2")]
+    settings = write_settings(tmp_path, login(broker, "ingest@harbour/north"), cameras=cameras)
+    role = IngestRole(settings.deployment, [settings.deployment.camera("gate-1")], "node-idle", CLOCK)
+    role.start()
+    try:
+        wait_until(is_asleep, 60.0)
+        asked = wish(TakeSnapshot())
+        reply = ask(broker, asked)
+    finally:
+        role.close()
+
+    assert isinstance(reply.answer.detail, Evidence)
+    assert reply.answer.detail.captured_at >= asked.asked_at - timedelta(seconds=3), "by the camera's clock"

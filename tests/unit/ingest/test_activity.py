@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gridwatch.domain import Frame
-from gridwatch.ingest.activity import SMALL_WIDTH, Attention, SizeWatch, differ
+from gridwatch.ingest.activity import SMALL_WIDTH, Attention, Look, SizeWatch, differ
 from tests.fixtures.quiet import backdrop, with_square
 
 FPS = 15
@@ -173,3 +173,14 @@ def test_waiting_for_a_look_ends_with_it_or_with_patience() -> None:
     assert attention.wait(7, 5.0)
     looking.join()
     assert not attention.wait(8, 0.01)
+
+
+def test_rousing_says_that_no_picture_may_be_left_out_until_analysis_says_so_again() -> None:
+    attention = Attention()
+    attention.rouse()
+    assert attention.latest() is None, "nothing was looked at, so nothing is left out"
+    attention.looked(frame(4), idle=True)
+    attention.rouse()
+    assert attention.latest() == Look(index=4, idle=False)
+    attention.looked(frame(5), idle=True)
+    assert attention.latest() == Look(index=5, idle=True)
