@@ -38,6 +38,12 @@ class Axis:
         """Seen once at `position`, speed unknown."""
         return cls(position, 0.0, (_MEASURED * size) ** 2, 0.0, (_FIRST_SPEED * size) ** 2)
 
+    @classmethod
+    def between(cls, first: float, last: float, seconds: float, size: float) -> "Axis":
+        """Seen at `first` and, `seconds` (> 0) later, at `last`: two-point initialisation (Bar-Shalom, 5.5.3)."""
+        variance = (_MEASURED * size) ** 2
+        return cls(last, (last - first) / seconds, variance, variance / seconds, 2 * variance / seconds**2)
+
     def predict(self, seconds: float, size: float, *, coasting: bool) -> "Axis":
         """`seconds` (>= 0) later."""
         moved = min(seconds, _LONGEST)

@@ -9,10 +9,12 @@ reasons in seconds rather than frames, because a motion gate and a busy machine 
 * Weak ones that go where the picture's pixels move, and are not part of something more certain, add up: cars from
   straight above never score high.
 * What nobody continues coasts on its prediction for `coast_seconds`, and is then dropped. Time counts against it only
-  as far as somebody looked: a gap without pictures is not an absence.
+  as far as somebody looked: a gap without pictures is not an absence. One who stopped meanwhile is found again where
+  he was last found (observation-centric recovery, OC-SORT, Cao et al. 2023, arXiv:2203.14360).
 * Pictures skipped by a closed gate go to `hold`: nothing moved, so every track stands where it was.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -53,6 +55,8 @@ _CUT_SCALE: Final = 2.0
 _WEAK_IOU: Final = 0.3
 """What a weak detection must overlap the track it continues: ByteTrack's second pass goes by overlap alone, since the
 picture is full of weak boxes on things, and a track that drifts would find one everywhere."""
+_STAYED_IOU: Final = 0.5
+"""What a detection must overlap the latest one of a track that coasted off to bring it back."""
 _WEAK_UNSEEN: Final = 0.5
 """Seconds after which weak detections no longer continue a track; nothing but a strong one brings it back."""
 _MOVING: Final = 0.3
@@ -62,6 +66,9 @@ _MOVERS: Final = frozenset(("person", "vehicle", "animal"))
 _HIDDEN: Final = 0.3
 """Share of a new box that one of `_SETTLED_HITS` detections or more covers, when it was hidden by that."""
 _SETTLED_HITS: Final = 5
+_UNSEEN_COST: Final = 0.1
+"""What it costs a track that was not seen for a second or longer to take a detection that one seen a moment ago could
+have as well: a lost track must not take the box of somebody who goes by."""
 _NEVER: Final = 1e6
 _USUAL: Final = TrackerSettings()
 
@@ -116,13 +123,14 @@ def track(
     weak = [one for one in found if one.score < settings.high_score]
     matched: dict[int, Detection] = {}
     solid = [i for i, one in enumerate(trails) if one.hits >= CONFIRMED_HITS and not one.is_scenery(settings)]
-    # Who was seen a moment ago comes first: a lost track must not take the box of somebody who goes by.
-    _assign(trails, [i for i in solid if trails[i].unseen == 0], strong, matched, settings)
-    _assign(trails, [i for i in solid if i not in matched], strong, matched, settings)
+    _assign(trails, solid, strong, matched, settings)
     _assign(trails, _free(trails, matched), strong, matched, settings)
     fresh = [i for i in _free(trails, matched) if trails[i].unseen <= _WEAK_UNSEEN]
     clear = [one for one in weak if not any(_is_part(one, other, _SHADOW) for other in matched.values())]
     _assign(trails, fresh, clear, matched, settings)
+    for index, one in _stayed(trails, matched, strong, clear).items():
+        trails[index] = trails[index].stopped(one.box, pts, settings)
+        matched[index] = one
     _assign(trails, [i for i in fresh if i not in matched], found, matched, settings, renamed=True)
 
     def is_borne_out(one: Detection) -> bool:
@@ -235,6 +243,28 @@ def _assign(
             matched[row] = open_ones[column]
 
 
+def _stayed(
+    trails: Sequence[Trail], matched: dict[int, Detection], strong: Sequence[Detection], weak: Sequence[Detection]
+) -> dict[int, Detection]:
+    """Coasting trails that nobody continues where they are thought to be, but somebody does where they were last found.
+
+    Who stops while he is missed is not where he was going. OC-SORT calls it observation-centric recovery.
+    """
+    free = [i for i in _free(trails, matched) if trails[i].unseen > 0 and trails[i].hits >= CONFIRMED_HITS]
+    used = {id(one) for one in matched.values()}
+    pairs = [
+        (trails[i].found.iou(one.box), i, one)
+        for ones, longest in ((strong, math.inf), (weak, _WEAK_UNSEEN))
+        for one in ones if id(one) not in used
+        for i in free if trails[i].unseen <= longest and kin_of(one.label) == trails[i].kin
+    ]  # fmt: skip
+    stayed: dict[int, Detection] = {}
+    for overlap, i, one in sorted(pairs, key=lambda pair: (-pair[0], pair[1])):
+        if overlap >= _STAYED_IOU and i not in stayed and not any(one is other for other in stayed.values()):
+            stayed[i] = one
+    return stayed
+
+
 def _cost(trail: Trail, one: Detection, settings: TrackerSettings, renamed: bool) -> float:
     """0 for a perfect fit, below 1 inside the gates, `_NEVER` outside.
 
@@ -260,7 +290,8 @@ def _cost(trail: Trail, one: Detection, settings: TrackerSettings, renamed: bool
     overlap = trail.box.iou(one.box)
     if (one.score < settings.high_score and overlap < _WEAK_IOU) or (renamed and overlap < _RENAMED_IOU):
         return _NEVER
-    return 0.5 * (1.0 - overlap) + 0.5 * float(np.sqrt(distance / _CHI2)) * 0.999
+    fit = 0.5 * (1.0 - overlap) + 0.5 * float(np.sqrt(distance / _CHI2))
+    return min(0.999, fit + _UNSEEN_COST * min(1.0, trail.unseen))
 
 
 def _hidden_by(one: Detection, known: Sequence[Trail]) -> int | None:

@@ -77,6 +77,8 @@ class Trail:
     y: Axis
     width: float
     height: float
+    found: Box
+    """Its latest detection, as it was."""
     score: float
     best_score: float
     first_seen: float
@@ -98,7 +100,7 @@ class Trail:
             id=number, votes=((one.label, one.score * _share_seen(one.box)),), total=one.score,
             origin=centre, gone=0.0, went=0.0, moving=0, doubt=1.0,
             x=Axis.at(centre.x, size_x), y=Axis.at(centre.y, size_y), width=one.box.width, height=one.box.height,
-            score=one.score, best_score=one.score, first_seen=pts, last_seen=pts, unseen=0.0, hits=1,
+            found=one.box, score=one.score, best_score=one.score, first_seen=pts, last_seen=pts, unseen=0.0, hits=1,
             behind=behind,
         )  # fmt: skip
 
@@ -153,6 +155,19 @@ class Trail:
             y=self.y.predict(elapsed, size_y, coasting=coasting),
         )
 
+    def stopped(self, at: Box, pts: float, settings: TrackerSettings) -> "Trail":
+        """Coasted on, but found at `pts` to have stayed `at` about where it was last found.
+
+        Where it was meanwhile lies between the two, not on the course it was thought to keep: the observation-centric
+        re-update of OC-SORT (Cao et al. 2023, arXiv:2203.14360).
+        """
+        size_x, size_y = sizes(self.width, self.height, settings.aspect)
+        before, after, seconds = self.found.centre, at.centre, pts - self.last_seen
+        return replace(
+            self,
+            x=Axis.between(before.x, after.x, seconds, size_x), y=Axis.between(before.y, after.y, seconds, size_y),
+        )  # fmt: skip
+
     def joined(self, one: Detection, pts: float, settings: TrackerSettings, *, moving: bool) -> "Trail":
         """Found at `pts`. `moving`: its pixels move, and are not those of something more certain."""
         size_x, size_y = sizes(self.width, self.height, settings.aspect)
@@ -174,6 +189,7 @@ class Trail:
             y=self.y.correct(centre.y, size_y, trust),
             width=self.width + gain * (one.box.width - self.width),
             height=self.height + gain * (one.box.height - self.height),
+            found=one.box,
             score=one.score,
             best_score=max(self.best_score, one.score),
             last_seen=pts,

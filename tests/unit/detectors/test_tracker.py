@@ -287,6 +287,31 @@ def test_a_lost_track_does_not_take_the_box_of_who_goes_by() -> None:
     assert [one.id for one in steps[-1].tracks if one.last_seen == pytest.approx(2.6)] == [walker.id]
 
 
+def test_who_stops_while_he_is_missed_is_found_again_by_a_weak_box_where_he_was_last_found() -> None:
+    walking = [[seen(0.3 + 0.03 * i, 0.6)] for i in range(8)]
+    steps = run([*walking, [], *[[seen(0.51, 0.6, score=0.3)]] * 12])
+    assert ids(steps) == {1}
+    last = steps[-1].tracks[0]
+    assert (last.box.centre.x, last.last_seen) == (pytest.approx(0.51, abs=0.005), pytest.approx(4.0))
+
+
+def test_a_weak_box_does_not_bring_back_who_was_elsewhere_when_he_was_last_found() -> None:
+    walking = [[seen(0.3 + 0.03 * i, 0.6)] for i in range(8)]
+    steps = run([*walking, [], *[[seen(0.45, 0.6, score=0.3)]] * 3])
+    assert steps[-1].tracks[0].last_seen == pytest.approx(1.4)
+
+
+@pytest.mark.parametrize("score", [0.3, 0.8])
+def test_who_stood_behind_a_passer_by_keeps_his_track_and_so_does_the_passer_by(score: float) -> None:
+    """While one hides the other there is one box around both; of the passer-by, the first one after is weak, or not."""
+    before = [[seen(0.5, 0.6), seen(0.34 + 0.02 * i, 0.57)] for i in range(6)]
+    both = [[seen(0.48 + 0.01 * i, 0.6, width=0.08, height=0.23)] for i in range(4)]
+    after = [[seen(0.5, 0.6), seen(0.54 + 0.02 * i, 0.57, score=0.8 if i else score)] for i in range(6)]
+    steps = run([*before, *both, *after])
+    stander, passer = (min(steps[0].tracks, key=lambda one: abs(one.box.foot.x - x)).id for x in (0.5, 0.34))
+    assert {one.id: round(one.box.foot.x, 2) for one in steps[-1].tracks} == {stander: 0.5, passer: 0.64}
+
+
 def test_who_comes_out_from_behind_somebody_says_of_whom() -> None:
     together = [[seen(0.3 + 0.01 * i, 0.6)] for i in range(6)]
     apart = [[seen(0.36 + 0.01 * i, 0.6), seen(0.33 + 0.002 * i, 0.6)] for i in range(5)]
