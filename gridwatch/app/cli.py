@@ -271,12 +271,15 @@ def make_samples(
     variant: Annotated[
         list[str] | None, typer.Option(help="day, dusk, rain, noise, shake or compression; may be repeated.")
     ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Others do the same elsewhere, at other times: a version for each number.")
+    ] = None,
     jobs: Jobs = None,
 ) -> None:
     """Render synthetic scenes of every rule with exact truth, ready for `gridwatch replay FOLDER`."""
     from gridwatch.app.samples_command import make_scenes
 
-    make_scenes(scene or ["all"], variant or ["all"], folder, jobs)
+    make_scenes(scene or ["all"], variant or ["all"], folder, jobs, seed)
 
 
 @samples.command("convert")

@@ -10,19 +10,24 @@ from gridwatch.app.parallel import in_order
 from gridwatch.app.progress import bars
 from gridwatch.app.writing import make_folder
 from gridwatch.domain import UsageError
-from gridwatch.rig.scenes import Scene, Variant, kit_scenes, render_kit
+from gridwatch.rig.scenes import Scene, Variant, another, kit_scenes, render_kit
 
 _ALL = "all"
 
 
-def make_scenes(names: Sequence[str], variants: Sequence[str], out: Path, jobs: int | None) -> None:
+def make_scenes(
+    names: Sequence[str], variants: Sequence[str], out: Path, jobs: int | None, seed: int | None = None
+) -> None:
     """Render each of the scenes under each of the variants into `out`; `all` stands for all.
 
-    Raises UsageError for an unknown name or a folder that cannot be made, RigError when a file cannot be written.
+    With a `seed`, the version of each that it gives. Raises UsageError for an unknown name or a folder that cannot be
+    made, RigError when a version cannot be drawn or a file not be written.
     """
-    scenes = kit_scenes()
+    usual = kit_scenes()
     wanted = [Variant(one) for one in _chosen("variant", variants, list(Variant))]
-    made = [scenes[name].under(variant) for name in _chosen("scene", names, list(scenes)) for variant in wanted]
+    chosen = _chosen("scene", names, list(usual))
+    scenes = [usual[name] if seed is None else another(name, seed) for name in chosen]
+    made = [scene.under(variant) for scene in scenes for variant in wanted]
     make_folder(out)
     with bars() as progress:
         task = progress.add_task("rendering", total=sum(scene.seconds for scene in made))

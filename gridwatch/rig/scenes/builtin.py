@@ -90,9 +90,7 @@ def _plaza_day() -> Scene:
         },
         rules=(
             SceneRule(id="lawn-intrusion", kind=IncidentKind.INTRUSION, zone="lawn", seconds=1.0),
-            SceneRule(
-                id="square-crowd", kind=IncidentKind.CROWDING, zone="square", count=3, seconds=2.0, tolerance=2.0,
-            ),
+            SceneRule(id="square-crowd", kind=IncidentKind.CROWDING, zone="square", count=3, seconds=2.0),
         ),
     )  # fmt: skip
 
@@ -173,7 +171,7 @@ def _left_bag() -> Scene:
         rules=(
             SceneRule(
                 id="left-luggage", kind=IncidentKind.ABANDONED_OBJECT, zone="square",
-                labels=("suitcase", "handbag", "backpack"), seconds=8.0, tolerance=4.0,
+                labels=("suitcase", "handbag", "backpack"), seconds=8.0,
             ),
         ),
     )  # fmt: skip
@@ -197,7 +195,6 @@ def _stopped_car() -> Scene:
         rules=(
             SceneRule(
                 id="no-stopping", kind=IncidentKind.STOPPED_VEHICLE, zone="no-stopping", labels=VEHICLES, seconds=8.0,
-                tolerance=2.0,
             ),
         ),
     )  # fmt: skip
@@ -212,7 +209,7 @@ def _covered_lens() -> Scene:
             "car-2": Car(path=_drive(20.5, FAR_LANE), paint=(200, 200, 205)),
         },
         cover=Cover(start=9.0, end=19.0),
-        rules=(SceneRule(id="health.covered", kind=IncidentKind.CAMERA_TAMPER, seconds=2.0, tolerance=2.0),),
+        rules=(SceneRule(id="health.covered", kind=IncidentKind.CAMERA_TAMPER, seconds=2.0),),
     )  # fmt: skip
 
 

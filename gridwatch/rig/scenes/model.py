@@ -219,6 +219,12 @@ class Line:
     end: Point
 
 
+_PATIENT = {
+    IncidentKind.LOITERING, IncidentKind.CROWDING, IncidentKind.STOPPED_VEHICLE, IncidentKind.ABANDONED_OBJECT,
+}  # fmt: skip
+"""Kinds that are told by how long somebody or something stays, in full view: the threshold is known to a second."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SceneRule:
     """What is watched on a scene; the words mean what they mean in the configuration."""
@@ -236,8 +242,11 @@ class SceneRule:
     """Of crowding: how many at least."""
     seconds: float = 0.0
     """How long the condition must hold before an incident is due. Of wrong way: what its own length takes it."""
-    tolerance: float = 1.0
-    """Seconds by which a found incident may differ from when it is due."""
+
+    @property
+    def tolerance(self) -> float:
+        """Seconds by which a found incident may differ from when it is due."""
+        return 1.0 if self.kind in _PATIENT else 2.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -306,6 +306,13 @@ def test_what_happens_is_the_same_under_every_condition_and_only_shaking_moves_t
         assert (other["frames"] != day["frames"]) == (other["clip"] == "intrusion-shake.mp4")
 
 
+@pytest.mark.parametrize(
+    ("kind", "seconds"), [(IncidentKind.LOITERING, 1.0), (IncidentKind.CROWDING, 1.0), (IncidentKind.INTRUSION, 2.0)]
+)
+def test_who_stays_for_too_long_must_be_told_within_a_second_and_all_else_within_two(kind, seconds):
+    assert SceneRule(id="r", kind=kind, zone="square").tolerance == seconds
+
+
 @pytest.mark.parametrize("name", list(kit_scenes()))
 def test_the_deployment_of_a_scene_passes_every_check(name, tmp_path):
     path = tmp_path / "scene.yaml"
