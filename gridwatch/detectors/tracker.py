@@ -150,8 +150,7 @@ def track(
     alive += [
         Trail.start(state.next_id + n, one, pts, settings, _hidden_by(one, known)) for n, one in enumerate(started)
     ]
-    following = TrackerState(pts=pts, next_id=state.next_id + len(started), trails=tuple(alive))
-    return TrackerStep(state=following, tracks=_shown(following, settings))
+    return _shown(TrackerState(pts=pts, next_id=state.next_id + len(started), trails=tuple(alive)), settings)
 
 
 def hold(state: TrackerState, pts: float, settings: TrackerSettings = _USUAL) -> TrackerStep:
@@ -161,12 +160,14 @@ def hold(state: TrackerState, pts: float, settings: TrackerSettings = _USUAL) ->
         replace(trail, x=trail.x.halt(), y=trail.y.halt(), last_seen=pts) if trail.unseen == 0 else trail
         for trail in state.trails
     )
-    following = replace(state, pts=pts, trails=trails)
-    return TrackerStep(state=following, tracks=_shown(following, settings))
+    return _shown(replace(state, pts=pts, trails=trails), settings)
 
 
-def _shown(state: TrackerState, settings: TrackerSettings) -> tuple[Track, ...]:
-    return tuple(trail.as_track() for trail in state.trails if not trail.is_scenery(settings))
+def _shown(state: TrackerState, settings: TrackerSettings) -> TrackerStep:
+    scenery = [trail.is_scenery(settings) for trail in state.trails]
+    tracks = tuple(trail.as_track() for trail, hidden in zip(state.trails, scenery, strict=True) if not hidden)
+    trails = tuple(trail if hidden else trail.shown() for trail, hidden in zip(state.trails, scenery, strict=True))
+    return TrackerStep(state=replace(state, trails=trails), tracks=tracks)
 
 
 def _elapsed(state: TrackerState, pts: float) -> float:

@@ -13,9 +13,11 @@ CONFIRMED_HITS: Final = 2
 
 _STIRRED: Final = 1.5
 """Sizes a track must have gone from its first place to have moved: boxes on scenery tremble by a third of that."""
+_STIRRED_BORNE_OUT: Final = 0.75
+"""The same where its pixels moved in `_MOVING_HITS` detections: who comes in at the picture's edge walks for a second
+and a half before he has gone `_STIRRED` sizes..."""
 _FAR: Final = 0.2
-"""Share of the picture that is far enough where its pixels moved in `_MOVING_HITS` detections: what is half as large as
-the picture cannot go `_STIRRED` sizes."""
+"""...or so much of the picture: what is half as large as that cannot go any of its sizes."""
 _MOVING_HITS: Final = 3
 _NEWS: Final = 0.5
 """Share of a score that is news: pictures of one object resemble each other, and so do errors about them."""
@@ -25,6 +27,8 @@ _SOLID: Final = 0.6
 """Of an object that never scored more than this, weak boxes are as good as any."""
 LEAST: Final = 0.002
 """Smallest length to divide by: a pixel or two."""
+_PAST_SECONDS: Final = 4.0
+"""How far back a track that was taken for scenery remembers its places, for when it moves."""
 _EDGE: Final = 0.01
 """A box that ends nearer to the picture's edge is cut by it."""
 
@@ -88,6 +92,8 @@ class Trail:
     hits: int
     behind: int | None
     """The track that it came out from behind of."""
+    past: tuple[tuple[float, Box], ...] | None = ()
+    """Where it was when, as long as it was taken for scenery and by `_PAST_SECONDS` at most; None once shown."""
 
     @classmethod
     def start(
@@ -101,7 +107,7 @@ class Trail:
             origin=centre, gone=0.0, went=0.0, moving=0, doubt=1.0,
             x=Axis.at(centre.x, size_x), y=Axis.at(centre.y, size_y), width=one.box.width, height=one.box.height,
             found=one.box, score=one.score, best_score=one.score, first_seen=pts, last_seen=pts, unseen=0.0, hits=1,
-            behind=behind,
+            behind=behind, past=((pts, one.box),),
         )  # fmt: skip
 
     @property
@@ -122,7 +128,8 @@ class Trail:
     @property
     def has_moved(self) -> bool:
         """True for good once it has."""
-        return self.gone > _STIRRED or (self.went > _FAR and self.moving >= _MOVING_HITS)
+        borne_out = self.moving >= _MOVING_HITS and (self.gone > _STIRRED_BORNE_OUT or self.went > _FAR)
+        return self.gone > _STIRRED or borne_out
 
     @property
     def in_picture(self) -> bool:
@@ -143,7 +150,12 @@ class Trail:
             id=self.id, label=self.label, box=self.box, score=self.score,
             best_score=self.best_score, first_seen=self.first_seen, last_seen=self.last_seen, hits=self.hits,
             borne_out=1.0 - self.doubt if self.has_moved else 0.0, behind=self.behind,
+            past=self.past[:-1] if self.past and self.has_moved else (),
         )  # fmt: skip
+
+    def shown(self) -> "Trail":
+        """After rules have seen it."""
+        return self if self.past is None else replace(self, past=None)
 
     def predicted(self, elapsed: float, settings: TrackerSettings) -> "Trail":
         """`elapsed` seconds later, before anybody has looked."""
@@ -177,8 +189,10 @@ class Trail:
         gain = 1.0 if is_cut(one.box) or is_cut(self.box) else _SIZE_GAIN * trust
         votes = dict(self.votes)
         votes[one.label] = votes.get(one.label, 0.0) + one.score * _share_seen(one.box)
+        past = self.past and tuple(place for place in self.past if place[0] >= pts - _PAST_SECONDS)
         return replace(
             self,
+            past=None if past is None else (*past, (pts, one.box)),
             votes=tuple(votes.items()),
             total=self.total + one.score,
             gone=max(self.gone, math.hypot(dx / size_x, dy / size_y)),

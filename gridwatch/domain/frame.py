@@ -64,3 +64,6 @@ class Track:
     moved."""
     behind: int | None = None
     """Id of the track that hid it until its first detection, when it came out from behind one."""
+    past: tuple[tuple[float, Box], ...] = ()
+    """Stream times and places of its detections before this one, where it is shown for the first time only now: it was
+    taken for scenery until it moved."""

@@ -1,9 +1,9 @@
 """What every rule shares: the moment, the events it answers with, and the life of an incident."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, Protocol
 from uuid import UUID
 
@@ -32,6 +32,10 @@ class Moment:
     """False outside the rule's schedule: nothing may be raised, and what is open is to be cleared."""
     cooling: tuple[Box | None, ...] = ()
     """Where incidents were cleared a moment ago, so that none may be raised there; None: anywhere."""
+
+    def earlier(self, pts: float) -> "Moment":
+        """When stream time was `pts`, as far as this moment tells."""
+        return replace(self, pts=pts, at=self.at - timedelta(seconds=self.pts - pts))
 
     def is_after(self, since: float, seconds: float) -> bool:
         """True when `seconds` have passed since stream time `since`, to the microsecond: 3.8 - 1.8 must be 2."""
@@ -159,6 +163,13 @@ def is_believed(rule: RuleBase, track: Track) -> bool:
 def is_seen(track: Track, moment: Moment) -> bool:
     """True when the track was detected in this picture, False when it coasts."""
     return track.last_seen >= moment.pts
+
+
+def history(track: Track, moment: Moment) -> Iterator[tuple[Track, Moment]]:
+    """`track` as it was in each picture that rules were not shown it in, and then as it is."""
+    for pts, box in track.past:
+        yield replace(track, box=box, last_seen=pts, past=()), moment.earlier(pts)
+    yield track, moment
 
 
 def as_box(track: Track) -> IncidentBox:

@@ -16,6 +16,7 @@ from gridwatch.detectors.rules.base import (
     RuleStep,
     anchor,
     as_box,
+    history,
     is_believed,
     is_cooling,
     is_seen,
@@ -103,7 +104,7 @@ class LineCrossing:
         for track in tracks:
             if not is_watched(self.settings, track) or not is_seen(track, moment):
                 continue
-            walker = self._follow(remembered.get(track.id), track, moment)
+            walker = self._followed(remembered.get(track.id), track, moment)
             if walker.waiting is not None and is_believed(self.settings, track):
                 if is_cooling(moment, track.box, self.segment.aspect):
                     suppressed += moment.on_duty
@@ -157,6 +158,12 @@ class LineCrossing:
             rule=settings.id, subject=track.id, stance=Stance.NEARS if counts else Stance.NO, text=text,
             value=abs(offset), threshold=settings.margin,
         )  # fmt: skip
+
+    def _followed(self, walker: _Walker | None, track: Track, moment: Moment) -> _Walker:
+        now = self._follow(walker, *next(places := history(track, moment)))
+        for then, when in places:
+            now = self._follow(now, then, when)
+        return now
 
     def _follow(self, walker: _Walker | None, track: Track, moment: Moment) -> _Walker:
         foot = anchor(self.settings, track.box)

@@ -18,6 +18,7 @@ from gridwatch.detectors.rules.base import (
     anchor,
     as_box,
     distance,
+    history,
     is_believed,
     is_cooling,
     is_seen,
@@ -226,17 +227,27 @@ class Visits(Generic[M]):
                 for index, visit in enumerate(visits)
                 if self._may_be(visit, track, alive.get(visit.track.id), moment)
             ]
-            found = visits[min(lost)[1]] if lost else None
-            said = judge(None if found is None else found.memory, track, moment)
-            if not (said.holds or said.follow):
-                continue
-            if found is None:
-                since = self._since_of_companion(track, known, moment)
-                new: Visit[M] = Visit(track=track, kept=moment.pts, since=since, held=_NEVER, memory=None)
-                visits.append(self._judged(new, said, track, moment))
-            else:
-                visits[min(lost)[1]] = self._judged(found, said, track, moment)
+            if lost:
+                found = visits[min(lost)[1]]
+                said = judge(found.memory, track, moment)
+                if said.holds or said.follow:
+                    visits[min(lost)[1]] = self._judged(found, said, track, moment)
+            elif (new := self._begun(track, known, moment, judge)) is not None:
+                visits.append(new)
         return visits
+
+    def _begun(self, track: Track, known: list[Visit[M]], moment: Moment, judge: Judge[M]) -> Visit[M] | None:
+        """A visit of somebody new, as it would be had `track` been shown from its first detection on."""
+        visit: Visit[M] | None = None
+        for then, when in history(track, moment):
+            said = judge(None if visit is None else visit.memory, then, when)
+            if visit is None:
+                if not (said.holds or said.follow):
+                    continue
+                since = self._since_of_companion(track, known, moment)
+                visit = Visit(track=then, kept=when.pts, since=since, held=_NEVER, memory=None)
+            visit = self._judged(visit, said, then, when)
+        return visit
 
     def _since_of_companion(self, track: Track, known: list[Visit[M]], moment: Moment) -> float | None:
         """Since when the condition holds for whom `track` came out from behind of a moment ago."""

@@ -7,7 +7,7 @@ import pytest
 from gridwatch.config.rules import IntrusionRule
 from gridwatch.detectors.rules import Zone
 from gridwatch.detectors.rules.intrusion import Intrusion
-from gridwatch.domain import Point, Track
+from gridwatch.domain import Phase, Point, Track
 from tests.unit.detectors.scenes import FPS, Foot, at, moment, play, said, tracked, walk
 
 OUT: Foot = (0.8, 0.5)
@@ -242,3 +242,22 @@ def test_who_comes_out_from_behind_an_intruder_came_with_him() -> None:
 def test_who_comes_out_from_behind_one_who_has_just_come_in_has_come_in_then() -> None:
     _, events = play(intrusion(), together(apart_at=2.4, came=2.0))
     assert [event.occurred_at for event in events] == [at(3.0), at(3.0)]
+
+
+def test_the_dwell_of_who_was_taken_for_scenery_began_when_he_came_in() -> None:
+    inside, outside = (
+        [(i / FPS, tracked(0, IN).box) for i in range(3, 8)],
+        [(i / FPS, tracked(0, OUT).box) for i in range(3)],
+    )
+    came = replace(tracked(1.6, IN), past=(*outside, *inside))
+    _, events = play(intrusion(dwell_seconds=1), [(1.6, [came])])
+    assert [(event.phase, event.occurred_at) for event in events] == [(Phase.RAISED, at(1.6))]
+    _, events = play(intrusion(dwell_seconds=1), [(1.4, [replace(tracked(1.4, IN), past=(*outside, *inside[:4]))])])
+    assert events == []
+
+
+def test_a_past_that_left_the_zone_is_no_dwell() -> None:
+    places = [IN] * 5 + [OUT] * 5
+    past = tuple((i / FPS, tracked(0, foot).box) for i, foot in enumerate(places))
+    _, events = play(intrusion(dwell_seconds=1), [(2.0, [replace(tracked(2.0, IN), past=past)])])
+    assert events == []

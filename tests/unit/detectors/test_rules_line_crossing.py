@@ -1,6 +1,7 @@
 import itertools
 import math
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -39,6 +40,17 @@ def test_a_passage_raises_and_clears_at_once() -> None:
     assert [event.seq for event in events] == [0, 1]
     assert events[0].occurred_at == events[0].observed_at == events[1].observed_at
     assert events[0].count == 1
+
+
+def test_who_passed_while_he_was_taken_for_scenery_is_told_of_when_he_is_shown() -> None:
+    feet = path(LEFT, RIGHT)
+    past = tuple((i / FPS, tracked(0, foot).box) for i, foot in enumerate(feet[:-1]))
+    now = (len(feet) - 1) / FPS
+    _, events = play(crossing(), [(now, [replace(tracked(now, feet[-1]), past=past)])])
+    assert said(events) == ["raised", "cleared"]
+    _, told = play(crossing(), walk(feet))
+    assert events[0].occurred_at == told[0].occurred_at
+    assert events[0].observed_at == at(now)
 
 
 @pytest.mark.parametrize(

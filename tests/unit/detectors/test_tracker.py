@@ -118,6 +118,33 @@ def test_scenery_that_scores_weakly_picture_after_picture_is_no_track_until_it_m
     assert ids(moving) == {1}
 
 
+def test_what_was_taken_for_scenery_says_where_it_was_when_it_is_shown_and_once() -> None:
+    """It is shown once it has gone one and a half of its sizes, which are .056 here."""
+    steps = run([[seen(0.1 + 0.02 * i, 0.5, score=0.3)] for i in range(20)])
+    first = next(i for i, step in enumerate(steps) if step.tracks)
+    assert first >= 3
+    places = [(round(pts * FPS), round(box.foot.x, 3)) for pts, box in steps[first].tracks[0].past]
+    assert places == [(i, round(0.1 + 0.02 * i, 3)) for i in range(first)]
+    assert all(step.tracks[0].past == () for step in steps[first + 1 :])
+
+
+def test_what_convinces_where_it_stands_has_no_past_nor_has_who_was_shown_from_the_first() -> None:
+    still = run([[seen(0.4, 0.5, score=0.3 if i < 5 else 0.9)] for i in range(20)])
+    walker = run([[seen(0.1 + 0.02 * i, 0.5)] for i in range(20)])
+    assert still[-1].tracks
+    assert all(one.past == () for step in (*still, *walker) for one in step.tracks)
+
+
+def test_a_past_reaches_back_for_seconds_only() -> None:
+    steps = run(
+        [[seen(0.4, 0.5, score=0.3)] for _ in range(60)] + [[seen(0.4 + 0.02 * i, 0.5, score=0.3)] for i in range(20)]
+    )
+    (shown,) = next(step for step in steps[1:] if step.tracks).tracks
+    assert shown.past
+    assert shown.past[0][0] >= shown.last_seen - 4.0 - 1e-6
+    assert shown.past[0][0] > shown.first_seen
+
+
 def test_people_passing_each_other_keep_their_ids() -> None:
     steps = run([[seen(0.2 + 0.02 * i, 0.60), seen(0.8 - 0.02 * i, 0.63)] for i in range(30)])
     first, second = (sorted(confirmed(steps[i]), key=lambda one: one.id) for i in (5, 29))
@@ -218,6 +245,12 @@ def test_weak_boxes_that_go_where_nothing_moves_add_up_to_nothing() -> None:
 
 def test_weak_boxes_in_a_place_where_pixels_move_but_that_stay_are_scenery() -> None:
     assert moving_run([[seen(0.4 + 0.01 * (i % 2), 0.6, score=0.3)] for i in range(50)])[-1].tracks == ()
+
+
+def test_who_comes_in_weakly_is_shown_sooner_where_pixels_move_too() -> None:
+    coming = [[seen(0.95 - 0.015 * i, 0.5, score=0.3)] for i in range(12)]
+    moving, unmoved = (moving_run(coming, share) for share in (0.5, 0.0))
+    assert [sum(bool(step.tracks) for step in steps[1:]) for steps in (moving, unmoved)] == [8, 5]
 
 
 def test_a_part_of_something_more_certain_is_not_borne_out_by_its_motion() -> None:
