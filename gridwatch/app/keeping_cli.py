@@ -103,6 +103,14 @@ def run_retention(
     )
 
 
+@retention.command("adopt")
+def adopt_files(config: ConfigPath = DEFAULT_CONFIG) -> None:
+    """After a restore: take up evidence files that the database does not know. Those nobody names go in 8 days."""
+    from gridwatch.app.retention_command import adopt
+
+    out.print(f"{asyncio.run(adopt(load_settings(config), SystemClock()))} files taken up")
+
+
 def export(  # noqa: PLR0913 - each is an option of the command
     what: Exported,
     account: AccountName,

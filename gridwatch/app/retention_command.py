@@ -44,6 +44,12 @@ async def run_by_hand(settings: Settings, earlier: Earlier | None, clock: Clock)
     return done
 
 
+async def adopt(settings: Settings, clock: Clock) -> int:
+    """Take up evidence files that the database does not know; how many."""
+    async with opened_database(settings, clock) as database:
+        return await database.retention.adopt()
+
+
 def policies(settings: Settings) -> tuple[RetentionPolicy, ...]:
     """Those of the deployment."""
     return settings.deployment.retention.policies(settings.deployment.district.id)

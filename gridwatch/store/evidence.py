@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 import tempfile
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Protocol
 
@@ -28,6 +29,9 @@ class EvidenceBytes(Protocol):
 
     async def delete(self, sha256: str) -> None:
         """Remove them; not there is fine. Raises StoreUnavailable."""
+
+    def names(self) -> AsyncIterator[list[str]]:
+        """The hashes of all that is kept, in chunks. Raises StoreUnavailable."""
 
 
 async def check_hash(sha256: str, data: bytes) -> None:
@@ -74,6 +78,11 @@ class EvidenceFiles:
         """Remove the file; not there is fine. Raises StoreUnavailable when the disk refuses."""
         await asyncio.to_thread(self._remove, sha256)
 
+    async def names(self) -> AsyncIterator[list[str]]:
+        """The hashes of all files, a folder at a time. Raises StoreUnavailable when the disk refuses."""
+        for number in range(256):
+            yield await asyncio.to_thread(self._names, self._directory / f"{number:02x}")
+
     def path(self, sha256: str) -> Path:
         """Where the file of that hash is or would be."""
         return self._directory / sha256[:2] / sha256
@@ -101,6 +110,14 @@ class EvidenceFiles:
         if found != sha256:
             raise EvidenceAltered(f"evidence {path} now has the hash {found}: it was changed after it was stored")
         return data
+
+    def _names(self, folder: Path) -> list[str]:
+        try:
+            return [path.name for path in folder.iterdir() if is_hash(path.name)]
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise StoreUnavailable(f"cannot list evidence in {folder}: {error}") from error
 
     def _remove(self, sha256: str) -> None:
         path = self.path(sha256)

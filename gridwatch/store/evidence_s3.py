@@ -1,7 +1,7 @@
 """Evidence bytes in a bucket of an S3-compatible store, through obstore."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -76,6 +76,13 @@ class EvidenceBucket:
                 await self._obstore.delete_async(self._store, self._key(sha256))
         except FileNotFoundError:
             return
+
+    async def names(self) -> AsyncIterator[list[str]]:
+        """The hashes of all objects, in chunks. Raises StoreUnavailable."""
+        with self._translated("list"):
+            async for chunk in self._obstore.list(self._store, prefix=self._bucket.prefix or None):
+                found = [str(one["path"]).rpartition("/")[2] for one in chunk]
+                yield [name for name in found if is_hash(name)]
 
     def _key(self, sha256: str) -> str:
         return f"{self._bucket.prefix}{sha256[:2]}/{sha256}"

@@ -144,6 +144,15 @@ class RetentionStore:
             await self._pool.execute(self._sql["reach_chore"], {"name": CHORE, "reached_at": row["reached"]})
             total += row["files"]
 
+    async def adopt(self) -> int:
+        """Take up files that the database does not know, as after a restore; how many. They count as arrived now."""
+        total = 0
+        async for names in self._files.names():
+            if names:
+                parameters = {"files": names, "now": self._clock.now()}
+                total += await self._pool.execute(self._sql["adopt_files"], parameters)
+        return total
+
     async def finish(self) -> None:
         """Remember that a run came to its end now."""
         await self._pool.execute(self._sql["finish_chore"], {"name": CHORE, "finished_at": self._clock.now()})

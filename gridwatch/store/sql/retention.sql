@@ -132,6 +132,12 @@ ON CONFLICT (sha256) DO UPDATE SET arrived_at = excluded.arrived_at, doomed_at =
 -- name: file_stored
 UPDATE evidence_file SET stored_at = %(now)s, damage = NULL WHERE sha256 = %(sha256)s
 
+-- name: adopt_files
+-- Found where evidence is kept, and not known: as after a restore.
+INSERT INTO evidence_file (sha256, arrived_at, stored_at)
+SELECT sha256, %(now)s, %(now)s FROM unnest(%(files)s::text[]) AS found (sha256)
+ON CONFLICT DO NOTHING
+
 -- name: place_hold
 -- Nothing comes back where there is no such incident or case.
 INSERT INTO hold (id, incident_id, case_id, district, substation, checkpoint, reason, person, placed_by, placed_at, until)

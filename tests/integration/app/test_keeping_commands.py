@@ -61,13 +61,14 @@ async def test_a_hold_stops_a_run_by_hand_until_it_is_released(furnished: Databa
     listed = await run(holds, "list", "--account", "administrator")
     assert number in listed.output
     assert "Inspector Wang" in listed.output
-    looked = await run(retention, "--dry-run")
+    looked = await run(retention, "run", "--dry-run")
     assert looked.output.splitlines()[3].replace("│", " ").split()[-3:] == ["0", "0", "1"], looked.output
-    assert "deleted 0 incidents" in (await run(retention, "--now")).output
+    assert "deleted 0 incidents" in (await run(retention, "run", "--now")).output
     freed = await run(holds, "release", number, "--account", "administrator", "--reason", "settled")
     assert "released" in freed.output
-    assert "deleted 1 incidents, 1 messages" in (await run(retention, "--now")).output
+    assert "deleted 1 incidents, 1 messages" in (await run(retention, "run", "--now")).output
     assert await ids(furnished) == [young]
+    assert "0 files taken up" in (await run(retention, "adopt")).output
 
 
 @pytest.mark.parametrize(
@@ -85,7 +86,7 @@ async def test_who_may_not_delete_or_too_much_deletes_nothing(
     furnished: Database, run: Run, arguments: list[str], password: str, says: str
 ) -> None:
     reason = ["--reason", "the purpose is met"] if "--account" in arguments else []
-    done = await run(retention, *arguments, *reason, password=password)
+    done = await run(retention, "run", *arguments, *reason, password=password)
     assert isinstance(done.exception, GridwatchError)
     assert says in str(done.exception)
     assert len(await ids(furnished)) == 2

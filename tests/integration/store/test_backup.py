@@ -100,6 +100,7 @@ async def test_a_dump_and_the_folder_bring_everything_back(
     async with opened(empty_database_dsn, tmp_path / "restored") as restored:
         assert await restored.migrate() == [], "the restored schema is known and whole"
         assert await state(restored) == before
+        assert await restored.retention.adopt() == 1, "the picture that is newer than the dump"
         # It goes on: known messages are known, new ones get the next cursors, the audit is still append-only.
         assert await record(restored, ONE, late) == [late]
         assert await restored.events.head() == before[-1] + 1  # type: ignore[operator]

@@ -120,8 +120,10 @@ async def test_bytes_are_kept_by_their_hash_read_back_and_deleted(place: tuple[E
         await files.get(sha)
     await files.put(sha, data)
     assert await files.get(sha) == data
+    assert sha in [name async for names in files.names() for name in names]
     for _ in range(2):
         await files.delete(sha)
+    assert sha not in [name async for names in files.names() for name in names]
     assert await files.get(sha) is None
     with pytest.raises(EvidenceRefused):
         await files.put(sha, b"not these")

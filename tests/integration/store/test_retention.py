@@ -249,6 +249,20 @@ async def test_bytes_whose_incident_never_comes_go_after_a_while(
     assert files(tmp_path) == {sha256(b"late").hexdigest()}
 
 
+async def test_files_that_a_restored_database_does_not_know_are_taken_up_and_go(
+    database: Database, clock: FakeClock, tmp_path: Path
+) -> None:
+    known = incident("known", evidence=[picture(b"known")])
+    await record(database, known)
+    await database.store_evidence(known.id, sha256(b"known").hexdigest(), b"known")
+    await database.files.put(sha256(b"newer").hexdigest(), b"newer")
+    assert await database.retention.adopt() == 1
+    assert await database.retention.adopt() == 0
+    clock.advance(9 * 86400)
+    await run(database, clock)
+    assert files(tmp_path) == {sha256(b"known").hexdigest()}
+
+
 async def test_bytes_that_come_again_are_not_deleted_under_the_recorder(
     database: Database, clock: FakeClock, tmp_path: Path
 ) -> None:
