@@ -118,6 +118,7 @@ class RecordRole:
             chores = [
                 asyncio.create_task(self._retention.run(stop), name="record-retention"),
                 asyncio.create_task(self._upkeep.run(stop), name="record-upkeep"),
+                asyncio.create_task(self._follow_grids(stop), name="record-grids"),
             ]
             try:
                 async with self.commands.open():

@@ -43,6 +43,8 @@ class RecorderCounts:
     """Told of; they stay with their workers."""
     states: int = 0
     """Reports of cameras."""
+    observations: int = 0
+    """Minutes of cameras."""
     ignored: int = 0
     """Messages on topics of the contract that a recorder does not follow."""
     filed: int = 0
@@ -124,6 +126,7 @@ class Recorder:
         self.counts.pictures += len(batch.pictures)
         self.counts.clips += len(batch.clips)
         self.counts.states += len(batch.health)
+        self.counts.observations += len(batch.observations)
         self.counts.ignored += batch.ignored
         return batch.bad + contradicting
 

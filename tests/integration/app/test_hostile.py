@@ -47,7 +47,9 @@ def delivery(wire: Wire, acknowledged: list[Wire]) -> Delivery:
 
 def sound(wires: Sequence[Wire]) -> dict[str, list[dict[str, Any]]]:
     """What a reader that has nothing of ours takes, by channel."""
-    taken: dict[str, list[dict[str, Any]]] = {"incident": [], "evidence": [], "clip": [], "state": []}
+    taken: dict[str, list[dict[str, Any]]] = {
+        channel: [] for channel in ("incident", "evidence", "clip", "state", "observation")
+    }
     for wire in wires:
         with suppress(Refused):
             channel, values = read(wire)
@@ -85,6 +87,9 @@ def wrongly_stored(dsn: str, files: Path, wires: Sequence[Wire]) -> list[object]
         " FROM camera_health",
     ):
         found += [row] if tuple(row.values()) not in states else []
+    minutes = {(one["camera"], moment(one["minute"]), one["frames"], one["moving"]) for one in said["observation"]}
+    for row in rows(dsn, "SELECT camera, minute, frames, moving FROM observation"):
+        found += [row] if tuple(row.values()) not in minutes else []
     pictures = {one["sha256"] for one in said["evidence"]}
     for file in (one for one in files.rglob("*") if one.is_file()):
         genuine = hashlib.sha256(file.read_bytes()).hexdigest() == file.name
@@ -174,7 +179,11 @@ def followed(topic: str) -> bool:
     """Whether a broker takes it, and a recorder of that district has subscribed to it."""
     *camera, channel = topic.split("/")[:7]
     rest = topic.split("/")[7:]
-    there = len(rest) == 0 if channel == "state" else channel in ("incident", "evidence", "clip") and len(rest) == 1
+    there = (
+        len(rest) == 0
+        if channel in ("state", "observation")
+        else channel in ("incident", "evidence", "clip") and len(rest) == 1
+    )
     plain = topic.isascii() and topic.isprintable() and not {"+", "#"} & set(topic)
     return plain and camera[:3] == ["gridwatch", "v1", "harbour"] and len(camera) == 6 and there
 

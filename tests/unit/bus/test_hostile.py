@@ -10,18 +10,20 @@ from gridwatch.bus import (
     IncidentTopic,
     KeptClip,
     MalformedMessage,
+    ObservationTopic,
     ReceivedEvidence,
     decode_clip,
     decode_evidence,
     decode_health,
     decode_incident,
+    decode_observation,
     parse_topic,
 )
-from gridwatch.domain import CameraHealth, Incident
+from gridwatch.domain import CameraHealth, Incident, Observation
 from tests.fixtures.hostile import Wire, good, hostile
 from tests.fixtures.second_reader import moment, read
 
-Read = Incident | ReceivedEvidence | KeptClip | CameraHealth
+Read = Incident | ReceivedEvidence | KeptClip | CameraHealth | Observation
 
 
 def decode(wire: Wire) -> Read | None:
@@ -35,6 +37,8 @@ def decode(wire: Wire) -> Read | None:
             return decode_clip(wire.topic, wire.payload)
         case CameraStateTopic():
             return decode_health(wire.topic, wire.payload)
+        case ObservationTopic():
+            return decode_observation(wire.topic, wire.payload)
     return None
 
 
@@ -47,6 +51,12 @@ def differences(ours: Read, channel: str, theirs: dict[str, Any]) -> list[str]:
         pairs: dict[str, tuple[object, object]] = {name: (getattr(ours.evidence, name), theirs[name]) for name in names}
         pairs |= {"captured_at": (ours.evidence.captured_at, moment(theirs["captured_at"]))}
         pairs |= {"seconds": (ours.seconds, theirs["seconds"]), "incident": (str(ours.incident), theirs["incident"])}
+    elif isinstance(ours, Observation):
+        names = ("camera", "frames", "analysed", "detected", "dropped", "moving", "fps")
+        pairs = {name: (getattr(ours, name), theirs[name]) for name in names}
+        pairs |= {"site": (str(ours.site), theirs["site"]), "minute": (ours.minute, moment(theirs["minute"]))}
+        counted = [(one.label, one.most, one.sightings) for one in ours.classes]
+        pairs["classes"] = (counted, [(one["label"], one["most"], one["sightings"]) for one in theirs["classes"]])
     elif isinstance(ours, CameraHealth):
         names = (
             "camera",
@@ -113,4 +123,4 @@ def test_ten_thousand_hostile_messages_are_read_rightly_or_refused_with_a_reason
     assert [one for one in reasons if not one or not one.isprintable() or len(one) > 500] == []
     # It is worth something only if all of it happens: most are refused, and some of each channel are taken.
     assert outcomes["refused"] > 5000
-    assert all(outcomes[channel] > 50 for channel in ("incident", "clip", "evidence", "state")), outcomes
+    assert all(outcomes[channel] > 50 for channel in ("incident", "clip", "evidence", "state", "observation")), outcomes
