@@ -23,6 +23,7 @@ case "${1:-venv}" in
         need python3-gi '/usr/bin/python3 -c "import gi"' 'what drives it'
         need mosquitto 'PATH=$PATH:/usr/sbin command -v mosquitto' 'the MQTT 5 broker of production and of the tests'
         need mosquitto-clients 'command -v mosquitto_sub' 'an MQTT client that is not ours'
+        need postgresql '[ -e /usr/lib/postgresql/*/bin/postgres ]' 'PostgreSQL 15, the oldest that the store is for'
         need ffmpeg 'command -v ffprobe' 'an RTSP client that is not ours'
         need iproute2 'PATH=$PATH:/usr/sbin:/sbin command -v ip' 'networks of the tests own, for multicast'
         need npm 'command -v npm' 'fetches the model anew, and the command line of AsyncAPI'

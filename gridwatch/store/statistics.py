@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from gridwatch.domain import IncidentKind, SitePath
@@ -21,6 +21,10 @@ class Bucket(StrEnum):
     DAY = "day"  # for a district, or for long times
 
 
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+_STEPS = {Bucket.HOUR: timedelta(hours=1), Bucket.DAY: timedelta(days=1)}
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CountFilter:
     """Which incidents are counted: those that occurred in buckets that begin in [since, until)."""
@@ -33,12 +37,14 @@ class CountFilter:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class KindCount:
-    """Incidents of a kind in a bucket."""
+class KindSeries:
+    """Incidents of a kind, bucket after bucket."""
 
-    begin: datetime
     kind: IncidentKind
-    incidents: int
+    begin: datetime
+    """Of the first bucket."""
+    counts: tuple[int, ...]
+    """One for each bucket, zeros too."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,11 +65,19 @@ class StatisticsStore:
         self._pool = pool
         self._sql = queries("statistics")
 
-    async def by_time(self, where: CountFilter, bucket: Bucket) -> list[KindCount]:
-        """Of a site and all below it, by time and kind; what is zero is left out."""
-        rows = await self._pool.rows(self._sql[f"site_{bucket}s"], _parameters(where))
-        kinds = {kind.value: kind for kind in IncidentKind}
-        return [KindCount(begin=r["bucket"], kind=kinds[r["kind"]], incidents=r["incidents"]) for r in rows]
+    async def by_time(self, where: CountFilter, bucket: Bucket) -> list[KindSeries]:
+        """Of a site and all below it, by kind; a kind without incidents is left out."""
+        step = _STEPS[bucket]
+        begin = _EPOCH - (_EPOCH - where.since) // step * step
+        buckets = max(0, -((begin - where.until) // step))
+        rows = await self._pool.rows(self._sql[f"site_{bucket}s"], _parameters(where) | {"since": begin})
+        found = []
+        for row in rows:
+            counts = [0] * buckets
+            for place, incidents in zip(row["places"], row["counts"], strict=True):
+                counts[place] = incidents
+            found.append(KindSeries(kind=IncidentKind(row["kind"]), begin=begin, counts=tuple(counts)))
+        return found
 
     async def by_grid(self, where: CountFilter) -> list[GridCount]:
         """Of each grid, over whole days; incidents outside every grid are left out."""

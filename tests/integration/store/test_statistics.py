@@ -1,6 +1,7 @@
 """Counts: exact at any time, whether or not they are counted up yet, and also when they are by several at once."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from gridwatch.app.upkeep import UpkeepJob
 from gridwatch.domain import IncidentKind, SystemClock
 from gridwatch.store import Database
-from gridwatch.store.statistics import Bucket, CountFilter, GridCount, KindCount
+from gridwatch.store.statistics import Bucket, CountFilter, GridCount, KindSeries
 from tests.integration.store.build import (
     DISTRICT,
     GATE,
@@ -40,19 +41,35 @@ async def fill(database: Database) -> None:
 
 async def check(database: Database) -> None:
     count = database.statistics.by_time
-    assert await count(ALL, Bucket.DAY) == [
-        KindCount(begin=DAY, kind=CROWDING, incidents=1), KindCount(begin=DAY, kind=INTRUSION, incidents=3),
-        KindCount(begin=DAY + timedelta(days=1), kind=INTRUSION, incidents=1),
+    assert await count(replace(ALL, until=DAY + timedelta(days=2)), Bucket.DAY) == [
+        KindSeries(kind=CROWDING, begin=DAY, counts=(1, 0)), KindSeries(kind=INTRUSION, begin=DAY, counts=(3, 1)),
     ]  # fmt: skip
-    north = CountFilter(scope=NORTH, since=START, until=START + 24 * HOUR)
+    north = CountFilter(scope=NORTH, since=START, until=START + 3 * HOUR)
     assert await count(north, Bucket.HOUR) == [
-        KindCount(begin=START, kind=INTRUSION, incidents=2), KindCount(begin=START + HOUR, kind=CROWDING, incidents=1),
-    ]  # fmt: skip
+        KindSeries(kind=CROWDING, begin=START, counts=(0, 1, 0)),
+        KindSeries(kind=INTRUSION, begin=START, counts=(2, 0, 0)),
+    ]
     crowds = CountFilter(scope=GATE, since=START, until=START + 24 * HOUR, kinds=[CROWDING])
-    assert [one.incidents for one in await count(crowds, Bucket.HOUR)] == [1]
-    before = CountFilter(scope=GATE, since=START, until=START + HOUR)
-    assert [one.incidents for one in await count(before, Bucket.HOUR)] == [2]
+    assert [sum(one.counts) for one in await count(crowds, Bucket.HOUR)] == [1]
     assert await database.statistics.by_grid(ALL) == [GridCount(grid="g1", incidents=4)]
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "begin", "counts"),
+    [
+        (START, START + HOUR, START, (2,)),
+        (START - timedelta(minutes=1), START + timedelta(minutes=1), START, (2,)),
+        (START + timedelta(minutes=1), START + 2 * HOUR, START + HOUR, None),
+        (START, START, START, None),
+    ],
+)
+async def test_buckets_are_those_that_begin_in_the_time_asked_for(
+    database: Database, since: datetime, until: datetime, begin: datetime, counts: tuple[int, ...] | None
+) -> None:
+    await fill(database)
+    where = CountFilter(scope=NORTH, since=since, until=until, kinds=[INTRUSION])
+    found = await database.statistics.by_time(where, Bucket.HOUR)
+    assert found == ([] if counts is None else [KindSeries(kind=INTRUSION, begin=begin, counts=counts)])
 
 
 async def test_counts_are_right_before_while_and_after_they_are_counted_up(
@@ -76,7 +93,7 @@ async def test_a_late_incident_is_added_to_the_hour_it_occurred_in(database: Dat
     hours = await database.statistics.by_time(
         CountFilter(scope=NORTH, since=START, until=START + HOUR), Bucket.HOUR
     )  # fmt: skip
-    assert [one.incidents for one in hours] == [3]
+    assert [one.counts for one in hours] == [(3,)]
 
 
 async def test_the_job_of_a_recorder_counts_until_it_is_stopped(database: Database, database_dsn: str) -> None:
@@ -111,9 +128,9 @@ async def test_recorders_that_count_at_once_count_each_incident_once(database_ds
         async with asyncio.timeout(60):
             await asyncio.gather(*(write(number) for number in range(3)))
         counts = await stores[0].statistics.by_time(ALL, Bucket.HOUR)
-        assert sum(one.incidents for one in counts) == 60
+        assert sum(sum(one.counts) for one in counts) == 60
         await stores[0].statistics.count_up()
-        assert sum(one.incidents for one in await stores[0].statistics.by_time(ALL, Bucket.DAY)) == 60
+        assert sum(sum(one.counts) for one in await stores[0].statistics.by_time(ALL, Bucket.DAY)) == 60
     finally:
         for one in stores:
             await one.close()
