@@ -1,6 +1,7 @@
 """Nothing lost, nothing twice, nothing out of order, whatever is killed, cut or full; and the proof can fail."""
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -36,3 +37,7 @@ def test_a_recorder_that_acknowledges_before_it_commits_is_found_out() -> None:
     code, report = chaos("--seed", "2", "--faults", "3", "--kill", "recorders", "--careless", "--patience", "10")
     assert code == 1, report
     assert re.search(r"^WRONG: \d+ database: lost$", report, re.MULTILINE), report
+    kept = re.search(r"^what happened is in (\S+)$", report, re.MULTILINE)
+    assert kept
+    assert "lost" in (Path(kept[1]) / "violations.txt").read_text(encoding="utf-8")
+    shutil.rmtree(kept[1])
