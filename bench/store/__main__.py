@@ -1,4 +1,4 @@
-"""`python -m bench.store [--quick] [--json FILE] [--dsn DSN] [--rows N]`: recording, then what is asked of a history.
+"""`python -m bench.store [--quick] [--json FILE] [--dsn DSN] [--rows N]`: grids, recording, then what is asked of a history.
 
 On databases of its own. Beside the JSON it keeps the plans, as FILE with `.plans.txt`.
 """
@@ -14,6 +14,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bench.figures import Figure, show, write
+from bench.store.grids import grid_figures
 from bench.store.history import make_history
 from bench.store.questions import plans, question_figures
 from bench.store.recorder import recorder_figures
@@ -81,7 +82,9 @@ def main() -> None:
     parser.add_argument("--rows", type=int, metavar="N", help="incidents in the history instead")
     chosen = parser.parse_args()
     plan = QUICK if chosen.quick else FULL
-    figures: Sequence[Figure] = recording(plan, chosen.dsn)
+    placing = grid_figures(20_000 if plan is FULL else 2_000, plan.rounds)
+    show("grids", placing)
+    figures: Sequence[Figure] = [*placing, *recording(plan, chosen.dsn)]
     asked, explained = asking(plan, chosen.rows or plan.incidents, chosen.dsn)
     if chosen.json is not None:
         write(chosen.json, [*figures, *asked])
