@@ -1,4 +1,4 @@
-"""`python -m bench.store [--quick] [--json FILE] [--dsn DSN] [--rows N]`: grids, recording, then what is asked of a history.
+"""`python -m bench.store [--quick] [--json FILE] [--dsn DSN] [--rows N]`: grids, recording, questions to a history.
 
 On databases of its own. Beside the JSON it keeps the plans, as FILE with `.plans.txt`.
 """
