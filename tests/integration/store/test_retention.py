@@ -277,6 +277,23 @@ async def test_bytes_that_come_again_are_not_deleted_under_the_recorder(
     assert files(tmp_path) == {again[0].sha256}
 
 
+async def test_bytes_that_came_just_before_their_row_was_deleted_wait_for_their_incident(
+    database: Database, clock: FakeClock, tmp_path: Path
+) -> None:
+    again = [picture(b"again")]
+    await record(database, incident("old", evidence=again))
+    clock.advance(100 * 86400)
+    new = incident("new", at=timedelta(days=100), evidence=again)
+    await database.store_evidence(new.id, again[0].sha256, b"again")
+    assert await database.retention.remove([policy()], 0, None, HAND)
+    assert await database.retention.remove_files(HAND) is None
+    await record(database, new)
+    clock.advance(3600)
+    assert await database.retention.remove_files(HAND) == 0
+    assert files(tmp_path) == {again[0].sha256}
+    assert await database.archive.evidence(new.id, again[0].sha256)
+
+
 async def test_an_incident_that_is_being_written_to_is_passed_over(database: Database, clock: FakeClock) -> None:
     busy, idle = incident("busy"), incident("idle", at=timedelta(hours=1))
     await record(database, busy, idle)
