@@ -16,6 +16,8 @@ COLUMNS: Final = 160
 """Samples across at the most; a structure of less than 1/160 of the width is not seen here."""
 _ROWS: Final = 45
 """So many rows are read whole: being out of focus shows in the finest detail only."""
+_TOGETHER: Final = 4
+"""Adjacent rows that are read as one."""
 _CELL: Final = 20
 """Samples of the small picture in a side of a cell."""
 _EDGE: Final = 24.0
@@ -47,16 +49,17 @@ class Measures:
 
 
 def measure(image: Image) -> Measures:
-    """Measure a BGR picture at least 16 pixels wide and high. About 0.3 ms at 1280x720."""
+    """Measure a BGR picture at least 16 pixels wide and high. Well under a millisecond at 1280x720."""
     green = image[:, :, 1]
     step = -(-image.shape[1] // (2 * COLUMNS))
     twice = np.ascontiguousarray(green[::step, ::step])
     samples = np.ascontiguousarray(twice[::2, ::2])
     light = cv2.calcHist([samples], [0], None, [256], [0, 256]).ravel()
     small = cv2.blur(twice, (3, 3))[::2, ::2]
-    second = _second(green)
+    second, together = _second(green)
     noise = _noise(second)
-    power, cosine, sine, edge = _orientation(np.ascontiguousarray(small), max(_EDGE, _NOISE_EDGE * noise))
+    least = max(_EDGE, _NOISE_EDGE * noise * math.sqrt(together))
+    power, cosine, sine, edge = _orientation(np.ascontiguousarray(small), least)
     rows, columns = max(1, round(samples.shape[0] / _CELL)), max(1, round(samples.shape[1] / _CELL))
     coarse = _cells(power, (columns, rows))
     return Measures(
@@ -75,14 +78,23 @@ def _cells(values: Plane, size: tuple[int, int]) -> Plane:
     return np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_AREA), np.float32)
 
 
-def _second(green: npt.NDArray[np.uint8]) -> Plane:
-    """The second difference along some rows."""
-    rows = np.ascontiguousarray(green[:: max(1, green.shape[0] // _ROWS)])
-    return np.asarray(cv2.filter2D(rows, cv2.CV_32F, _SECOND), np.float32)
+def _second(green: npt.NDArray[np.uint8]) -> tuple[Plane, int]:
+    """The second difference along some rows, each the mean of so many adjacent ones.
+
+    Strong noise is as fine as the detail that a lens out of focus loses; a mean of four has a quarter of its power.
+    """
+    height = green.shape[0]
+    apart = max(1, height // _ROWS)
+    together = min(_TOGETHER, apart)
+    ends = height - height % apart
+    mean = np.asarray(green[:ends:apart], np.float32)
+    for below in range(1, together):
+        cv2.accumulate(np.ascontiguousarray(green[below:ends:apart]), mean)
+    return np.asarray(cv2.filter2D(mean, cv2.CV_32F, _SECOND / np.float32(together)), np.float32), together
 
 
 def _noise(second: Plane) -> float:
-    """Standard deviation of the noise: in most places the second difference is nothing else.
+    """Standard deviation of the noise in `second`'s rows: in most places the second difference is nothing else.
 
     The median of its absolute value over 0.6745, and over the kernel's norm (Immerkaer 1996, along rows).
     """

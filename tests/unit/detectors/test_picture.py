@@ -226,5 +226,10 @@ def test_faults_are_seen_through_strong_noise(spoil: str) -> None:
     random = np.random.default_rng(5)
     fault, change = FAULTS[spoil]
     spoiled = with_fault("road-day", change)
-    noisy = [np.clip(image + random.normal(0, 10, image.shape), 0, 255).astype(np.uint8) for image in spoiled]
-    assert [one[1:] for one in judge(noisy)] == [(str(fault), True), (str(fault), False)]
+    noisy = [np.clip(image + random.normal(0, 12, image.shape), 0, 255).astype(np.uint8) for image in spoiled]
+    said = judge(noisy)
+    found = delays(said)
+    assert found is not None, said
+    told, raised, _ = found
+    assert told == fault
+    assert HOLD[fault] <= raised <= HOLD[fault] + 1.0
