@@ -17,7 +17,7 @@ from gridwatch.app.commands.cli import commands
 from gridwatch.app.embedded_broker import BrokerKind
 from gridwatch.app.grids.cli import grids
 from gridwatch.app.logs import configure_logs
-from gridwatch.app.options import DEFAULT_CONFIG, ConfigPath, ask_password
+from gridwatch.app.options import DEFAULT_CONFIG, ConfigPath, ask_password, out
 from gridwatch.app.quarantine_cli import quarantine
 from gridwatch.config import Settings, load_settings
 from gridwatch.domain import GridwatchError, Role, SystemClock, UsageError
@@ -40,7 +40,6 @@ app.add_typer(keeping_cli.retention, name="retention")
 app.command("export")(keeping_cli.export)
 
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
-out = Console(highlight=False, soft_wrap=True)
 
 Jobs = Annotated[int | None, typer.Option(min=1, max=256, help="Processes at once. Default: one a core.")]
 

@@ -6,21 +6,16 @@ from typing import Annotated
 from uuid import UUID
 
 import typer
-from rich.console import Console
 
+from gridwatch.app.options import DEFAULT_CONFIG, ConfigPath, Reason, out
 from gridwatch.domain import Acknowledge, MuteRule, Reload, SystemClock, TakeSnapshot, UsageError
 
 commands = typer.Typer(
     help="Ask whoever has a camera for something, over the broker, and wait for the answer.", no_args_is_help=True
 )
-out = Console(highlight=False, soft_wrap=True)
 
 Camera = Annotated[
     str, typer.Argument(help="Its id in the deployment, or /district/substation/checkpoint/camera (- for none).")
-]
-Reason = Annotated[str, typer.Option(help="Why; kept in the audit with the account's name.")]
-Config = Annotated[
-    Path, typer.Option("--config", "-c", help="The deployment's YAML.", envvar="GRIDWATCH_CONFIG", show_default=True)
 ]
 Broker = Annotated[str | None, typer.Option(help="mqtt[s]://host[:port], and no deployment is read.")]
 Username = Annotated[
@@ -30,7 +25,6 @@ Username = Annotated[
 TlsCa = Annotated[Path | None, typer.Option(help="With --broker: who signed its certificate.")]
 Timeout = Annotated[float, typer.Option(min=0.1, max=600, help="Seconds to wait for the answer.")]
 Id = Annotated[UUID | None, typer.Option("--id", help="Of a command asked before, to learn what became of it.")]
-_CONFIG = Path("gridwatch.yaml")
 
 
 @commands.command()
@@ -39,7 +33,7 @@ def acknowledge(  # noqa: PLR0913 - each is an option of the command
     incident: Annotated[UUID, typer.Argument(help="Which incident of the camera.")],
     *,
     reason: Annotated[str, typer.Option(help="A note; kept in the audit.")] = "",
-    config: Config = _CONFIG,
+    config: ConfigPath = DEFAULT_CONFIG,
     broker: Broker = None,
     username: Username = None,
     tls_ca: TlsCa = None,
@@ -59,7 +53,7 @@ def snapshot(  # noqa: PLR0913 - each is an option of the command
     *,
     reason: Reason,
     file: Annotated[Path | None, typer.Option("--out", help="Where the picture goes. Default: CAMERA.jpg.")] = None,
-    config: Config = _CONFIG,
+    config: ConfigPath = DEFAULT_CONFIG,
     broker: Broker = None,
     username: Username = None,
     tls_ca: TlsCa = None,
@@ -82,7 +76,7 @@ def mute(  # noqa: PLR0913 - each is an option of the command
     reason: Reason,
     minutes: Annotated[float | None, typer.Option("--for", min=0, help="For so many minutes; 0 ends it.")] = None,
     until: Annotated[datetime | None, typer.Option(help="Until then, UTC.")] = None,
-    config: Config = _CONFIG,
+    config: ConfigPath = DEFAULT_CONFIG,
     broker: Broker = None,
     username: Username = None,
     tls_ca: TlsCa = None,
@@ -105,7 +99,7 @@ def reload(  # noqa: PLR0913 - each is an option of the command
     camera: Camera,
     *,
     reason: Reason,
-    config: Config = _CONFIG,
+    config: ConfigPath = DEFAULT_CONFIG,
     broker: Broker = None,
     username: Username = None,
     tls_ca: TlsCa = None,
