@@ -32,7 +32,7 @@ from gridwatch.app.watch import HealthWatch
 from gridwatch.bus import BrokerAddress, CameraPath, OnvifMirror, Outbox, Publisher
 from gridwatch.config import CameraConfig, Deployment
 from gridwatch.detectors import Analysis, AnalysisPool, CameraAnalysis, Detector, load_detectors, people_detector
-from gridwatch.domain import CameraState, Clock, CommandName, Frame, SitePath, UsageError
+from gridwatch.domain import CameraState, Clock, CommandName, Frame, OpenIncident, SitePath, UsageError
 from gridwatch.ingest import Attention, Reader, ReaderTally
 
 log = structlog.get_logger(__name__)
@@ -102,11 +102,7 @@ class IngestRole:
         left = sort_out(still_open, self._cameras)
         analyses = self._analyses(detectors, positions, left)
         clips = self._clips(outbox, publisher)
-        mirrored = self._deployment.services.broker.onvif_mirror
-        mirror = OnvifMirror.resumed(one.latest for one in still_open) if mirrored else None
-        for message in announcements(self._deployment, self._cameras, self._node):
-            publisher.put_state(message)
-        sink = IncidentSink(outbox, publisher, analyses, clips, mirror)
+        sink = self._sink(outbox, publisher, analyses, clips, still_open)
         memory = self._memory()
         mutes = Mutes(memory, self._clock)
         put = positions.placing(mutes.passing(sink.put), [one.latest for one in still_open])
@@ -128,15 +124,7 @@ class IngestRole:
             reporter.wake()
             watch.wake()
 
-        def make_reader(
-            camera: CameraConfig, tally: ReaderTally, on_state: Callable[[CameraState, str], None]
-        ) -> Reader:
-            return Reader(
-                camera, self._clock, pool.submit, on_state, tally, attention=attention.get(camera.id),
-                ring=clips.rings.get(camera.id),
-            )  # fmt: skip
-
-        watched = [self._watch(camera, make_reader, on_change, sink) for camera in self._cameras]
+        watched = self._watched(pool, sink, attention, clips, on_change)
         events = DeviceEvents(self._cameras, put, self._clock, positions.told, left.device)
         pool.start()
         self._stack.push("incidents held", sink.close, timeout=0.5)
@@ -234,16 +222,44 @@ class IngestRole:
             self._stack.push("clips", clips.close, timeout=2.0)
         return clips
 
-    def _watch(
+    def _sink(
         self,
-        camera: CameraConfig,
-        make: Callable[[CameraConfig, ReaderTally, Callable[[CameraState, str], None]], Reader],
-        on_change: Callable[[], None],
+        outbox: Outbox,
+        publisher: Publisher,
+        analyses: Mapping[str, CameraAnalysis],
+        clips: ClipKeeper,
+        still_open: Sequence[OpenIncident],
+    ) -> IncidentSink:
+        """Where incidents go, in ONVIF's JSON too where that is asked for; Home Assistant is told of the cameras."""
+        mirrored = self._deployment.services.broker.onvif_mirror
+        mirror = OnvifMirror.resumed(one.latest for one in still_open) if mirrored else None
+        for message in announcements(self._deployment, self._cameras, self._node):
+            publisher.put_state(message)
+        return IncidentSink(outbox, publisher, analyses, clips, mirror)
+
+    def _watched(
+        self,
+        pool: AnalysisPool,
         sink: IncidentSink,
-    ) -> Watched:
-        tally = ReaderTally()
-        worker = CameraWorker(camera, lambda on_state: make(camera, tally, on_state), self._clock, on_change)
-        return Watched(worker=worker, reader=tally, analysis=sink.tallies[camera.id])
+        attention: Mapping[str, Attention],
+        clips: ClipKeeper,
+        on_change: Callable[[], None],
+    ) -> list[Watched]:
+        """A worker for each camera, not started, whose readers hand their frames to `pool`."""
+
+        def watch(camera: CameraConfig) -> Watched:
+            tally = ReaderTally()
+
+            def make_reader(on_state: Callable[[CameraState, str], None]) -> Reader:
+                return Reader(
+                    camera, self._clock, pool.submit, on_state, tally, attention=attention.get(camera.id),
+                    ring=clips.rings.get(camera.id),
+                )  # fmt: skip
+
+            worker = CameraWorker(camera, make_reader, self._clock, on_change)
+            return Watched(worker=worker, reader=tally, analysis=sink.tallies[camera.id])
+
+        return [watch(camera) for camera in self._cameras]
 
 
 def _close_all(workers: Sequence[CameraWorker], timeout: float) -> None:
