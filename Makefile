@@ -5,7 +5,7 @@ FOR ?=
 SEED ?=
 FAULTS ?=
 
-.PHONY: help .venv dev demo check test test-networks test-others test-all chaos clean
+.PHONY: help .venv dev demo check test test-networks test-program test-units test-all chaos clean
 help:            ## list the targets
 	@grep -E '^[a-z.-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
 
@@ -34,14 +34,16 @@ check: dev       ## ruff, mypy --strict, import-linter
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: dev        ## everything under 15 minutes on two cores: two halves at a time, as most tests wait for servers
-	$(MAKE) --no-print-directory --jobs 2 --keep-going test-networks test-others
+test: dev        ## everything under 15 minutes on two cores: three parts at a time, as most tests wait for servers
+	$(MAKE) --no-print-directory --jobs 3 --keep-going test-networks test-program test-units
 
-test-networks test-others: dev
+test-networks test-program test-units: dev
 test-networks:
 	$(BIN)/python -m pytest -m 'not slow' tests/integration --ignore tests/integration/app
-test-others:
-	$(BIN)/python -m pytest -m 'not slow' tests/acceptance tests/integration/app tests/unit
+test-program:
+	$(BIN)/python -m pytest -m 'not slow' tests/acceptance tests/integration/app
+test-units:
+	$(BIN)/python -m pytest -m 'not slow' tests/unit
 
 chaos: dev       ## 200 faults on real processes, then what was promised is looked for; SEED=n repeats a run
 	$(BIN)/python -m tests.acceptance.chaos --faults $(or $(FAULTS),200) $(if $(SEED),--seed $(SEED))
