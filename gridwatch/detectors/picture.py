@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from gridwatch.config.model import HealthConfig
 from gridwatch.detectors.picture_measures import Measures, measure
-from gridwatch.detectors.picture_scene import Likeness, SceneReference
+from gridwatch.detectors.picture_scene import LITTLE_DETAIL, Likeness, SceneReference
 from gridwatch.detectors.rules.base import Moment
 from gridwatch.domain import Image
 
@@ -192,7 +192,7 @@ class PictureHealth:
 def _has_changed(first: Measures, now: Measures, seen: set[PictureFault]) -> bool:
     """True when there is far more or less to see than in the first picture, or it is another scene."""
     edges = float(now.edges.sum() + 1e-6) / float(first.edges.sum() + 1e-6)
-    fine = float(np.median(now.fine) + 1e-6) / float(np.median(first.fine) + 1e-6)
+    fine = float(np.median(now.fine) + LITTLE_DETAIL) / float(np.median(first.fine) + LITTLE_DETAIL)
     return not 0.5 < edges < 2.0 or fine > 3.0 or not seen.isdisjoint(_NEEDS_SCENE)
 
 
