@@ -88,9 +88,9 @@ def test_the_scenes_of_every_rule_are_found_at_dusk_in_rain_and_behind_a_starved
     """
     variants = [word for variant in ("dusk", "rain", "compression") for word in ("--variant", variant)]
     assert gridwatch("samples", "make", "--out", tmp_path, *variants, timeout=1500).returncode == 0
-    other = ("--seed", "1", "--scene", "loitering", "--variant", "rain")
+    other = ("--seed", "1", "--scene", "intrusion", "--variant", "rain")
     assert gridwatch("samples", "make", "--out", tmp_path, *other).returncode == 0
-    assert (tmp_path / "loitering-1-rain.json").exists()
+    assert (tmp_path / "intrusion-1-rain.json").exists()
     noise = ("--scene", "camera-tamper", "--variant", "noise")
     assert gridwatch("samples", "make", "--out", tmp_path, *noise).returncode == 0
     report = tmp_path / "report"
