@@ -3,10 +3,12 @@
 import argparse
 import os
 import tempfile
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import psutil
 from rich.console import Console
@@ -19,6 +21,7 @@ from gridwatch.rig import Fault, Rig, RigThread, VirtualCamera
 SATURATED = 0.85
 """Share of all cores in use from which figures say more about the machine than about us."""
 
+_Start: TypeAlias = Callable[[], Process]
 _console = Console(stderr=True, highlight=False)
 
 
@@ -26,11 +29,12 @@ _console = Console(stderr=True, highlight=False)
 class Plan:
     """How long to measure."""
 
-    clip_seconds: float
+    idle_clip_seconds: float
     settle_seconds: float
     """Before the first round: an idle camera falls asleep, start-up is over."""
     rounds: int
     round_seconds: float
+    """Also how long the busy clip is, so that each round sees all of it once, whenever it begins."""
     counts: tuple[int, ...]
     """Busy streams read by one process."""
     idle_count: int
@@ -40,38 +44,42 @@ class Plan:
 
 
 FULL = Plan(
-    clip_seconds=20.0, settle_seconds=15.0, rounds=11, round_seconds=6.0, counts=(1, 4, 8, 16, 32), idle_count=32,
+    idle_clip_seconds=20.0, settle_seconds=15.0, rounds=11, round_seconds=6.0, counts=(1, 4, 8, 16, 32), idle_count=32,
     count_seconds=6.0, returns=20,
 )  # fmt: skip
 QUICK = Plan(
-    clip_seconds=6.0, settle_seconds=9.0, rounds=2, round_seconds=3.0, counts=(1, 4), idle_count=0,
+    idle_clip_seconds=6.0, settle_seconds=9.0, rounds=2, round_seconds=4.0, counts=(1, 4), idle_count=0,
     count_seconds=2.0, returns=4,
 )  # fmt: skip
 
 
 def costs(rig: Rig, plan: Plan) -> list[Figure]:
-    """Our reader beside FFmpeg and a pipe, busy and idle, all of them of a kind in the same rounds."""
+    """Our reader beside FFmpeg and a pipe, busy and idle."""
     busy_url, idle_url = rig.rtsp_url("busy"), rig.rtsp_url("idle")
 
-    def awake() -> dict[str, Process]:
+    def awake() -> dict[str, _Start]:
         return {
-            "floor": Process.floor(busy_url),
-            "busy": Process.subject("full", busy_url),
-            "pipe": Process.subject("pipe", busy_url),
+            "floor": lambda: Process.floor(busy_url),
+            "busy": lambda: Process.subject("full", busy_url),
+            "pipe": lambda: Process.subject("pipe", busy_url),
         }
 
-    def asleep() -> dict[str, Process]:
+    def asleep() -> dict[str, _Start]:
         return {
-            "idle_floor": Process.floor(idle_url),
-            "idle_full": Process.subject("watched", idle_url),
-            "idle": Process.subject("gated", idle_url),
+            "idle_floor": lambda: Process.floor(idle_url),
+            "idle_full": lambda: Process.subject("watched", idle_url),
+            "idle": lambda: Process.subject("gated", idle_url),
         }
 
-    # Two that decode at the same moment slow each other down on cores that share caches, and streams keep their beat:
-    # starting anew each round makes that chance rather than a bias.
-    rounds = [_together(awake(), 2.0, plan.round_seconds, 1)[0] for _ in range(plan.rounds)]
+    # Processes that decode at the same moment slow each other down on cores that share caches, and streams keep their
+    # beat: so each by itself, in turn, and beside each other only for comparison. Asleep they have little to share.
+    in_turn = [_in_turn(awake(), turn, 2.0, plan.round_seconds) for turn in range(plan.rounds)]
+    at_once = [_together(awake(), 2.0, plan.round_seconds, 1)[0] for _ in range(plan.rounds)]
     idle_rounds = _together(asleep(), plan.settle_seconds, plan.round_seconds, plan.rounds)
-    rounds = [{**one, **other} for one, other in zip(rounds, idle_rounds, strict=True)]
+    rounds = [
+        {**one, **{f"{name}_at_once": cpu for name, cpu in other.items()}, **idle}
+        for one, other, idle in zip(in_turn, at_once, idle_rounds, strict=True)
+    ]
 
     def ratio(name: str, over: str, figure: str, goal: float | None = None, note: str = "") -> Figure:
         return Figure.of(figure, [one[name] / one[over] for one in rounds], goal=goal, note=note)
@@ -80,7 +88,8 @@ def costs(rig: Rig, plan: Plan) -> list[Figure]:
         return Figure.of(figure, [one[name] * 1000 for one in rounds], unit="ms/s", note=note)
 
     return [
-        ratio("busy", "floor", "busy_vs_ffmpeg_floor", 0.95, "our reader, 5 pictures/s as BGR"),
+        ratio("busy", "floor", "busy_vs_ffmpeg_floor", 0.95, "our reader, 5 pictures/s as BGR, in turn"),
+        ratio("busy_at_once", "floor_at_once", "busy_vs_ffmpeg_floor_at_once", None, "the same beside each other"),
         ratio("pipe", "floor", "frigates_way_vs_ffmpeg_floor", None, "ffmpeg child, raw pictures over a pipe"),
         ratio("idle", "idle_full", "idle_vs_full_decode", 0.12, "both with the motion gate"),
         ratio("idle", "idle_floor", "idle_vs_ffmpeg_floor"),
@@ -93,16 +102,22 @@ def costs(rig: Rig, plan: Plan) -> list[Figure]:
     ]
 
 
-def _together(subjects: dict[str, Process], settle: float, seconds: float, rounds: int) -> list[dict[str, float]]:
+def _in_turn(subjects: Mapping[str, _Start], turn: int, settle: float, seconds: float) -> dict[str, float]:
+    """CPU of each by itself, one after the other; which begins goes with `turn`."""
+    names = deque(subjects)
+    names.rotate(turn)
+    return {name: _together({name: subjects[name]}, settle, seconds, 1)[0][name] for name in names}
+
+
+def _together(subjects: Mapping[str, _Start], settle: float, seconds: float, rounds: int) -> list[dict[str, float]]:
     """CPU of all of them at the same time, `rounds` times."""
     with ExitStack() as stack:
-        for one in subjects.values():
-            stack.enter_context(one)
-        for name, one in subjects.items():
+        processes = {name: stack.enter_context(start()) for name, start in subjects.items()}
+        for name, one in processes.items():
             if not name.endswith("floor"):
                 one.told("up")
         cpu_use({}, settle)
-        return [cpu_use(subjects, seconds) for _ in range(rounds)]
+        return [cpu_use(processes, seconds) for _ in range(rounds)]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -192,8 +207,8 @@ def run(plan: Plan) -> Sequence[Figure]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gridwatch-bench-")))
         _console.print("making two streams ...")
         cameras = [
-            VirtualCamera(id="busy", clip=busy(folder / "busy.mp4", plan.clip_seconds)),
-            VirtualCamera(id="idle", clip=idle(folder / "idle.mp4", plan.clip_seconds)),
+            VirtualCamera(id="busy", clip=busy(folder / "busy.mp4", plan.round_seconds)),
+            VirtualCamera(id="idle", clip=idle(folder / "idle.mp4", plan.idle_clip_seconds)),
         ]
         rig = stack.enter_context(RigThread(Rig(cameras)))
         figures: list[Figure] = []
