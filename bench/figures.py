@@ -3,14 +3,15 @@
 import argparse
 import json
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 from rich.console import Console
 from rich.table import Table
 
+_Plan = TypeVar("_Plan")
 _WIDTH = 132
 """Columns of a table, also where nobody told how many there are."""
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
@@ -76,6 +77,17 @@ def write(path: Path, figures: Sequence[Figure]) -> None:
         if one.low != one.high:
             numbers |= {f"{one.name}.low": one.low, f"{one.name}.high": one.high}
     path.write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
+
+
+def measure(bench: str, run: Callable[[_Plan], Sequence[Figure]], *, full: _Plan, quick: _Plan) -> None:
+    """The command line of a bench: `python -m bench.NAME [--quick] [--json FILE]`."""
+    parser = argparse.ArgumentParser(prog=f"python -m bench.{bench}")
+    parser.add_argument("--quick", action="store_true", help="within a minute, and rough")
+    parser.add_argument("--json", type=Path, metavar="FILE", help='write {"figure name": number}')
+    chosen = parser.parse_args()
+    figures = run(quick if chosen.quick else full)
+    if chosen.json is not None:
+        write(chosen.json, figures)
 
 
 def into_page(bench: str, numbers: dict[str, float], page: Path = PAGE) -> None:

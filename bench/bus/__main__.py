@@ -1,6 +1,5 @@
 """`python -m bench.bus [--quick] [--json FILE]`. Broker, sender and listener are processes of their own."""
 
-import argparse
 import json
 import math
 import os
@@ -17,7 +16,7 @@ from typing import Self
 from rich.console import Console
 
 from bench.bus.subject import THREADS, Order, Part
-from bench.figures import Figure, show, write
+from bench.figures import Figure, measure, show
 from gridwatch.app.embedded_broker import BrokerKind, RunningBroker, start_broker
 from gridwatch.bus import BrokerAddress
 from gridwatch.domain import SystemClock
@@ -260,16 +259,5 @@ def run(plan: Plan) -> list[Figure]:
         return figures
 
 
-def main() -> None:
-    """See the module."""
-    parser = argparse.ArgumentParser(prog="python -m bench.bus", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="within a minute, and rough")
-    parser.add_argument("--json", type=Path, metavar="FILE", help='write {"figure name": number}')
-    chosen = parser.parse_args()
-    figures = run(QUICK if chosen.quick else FULL)
-    if chosen.json is not None:
-        write(chosen.json, figures)
-
-
 if __name__ == "__main__":
-    main()
+    measure("bus", run, full=FULL, quick=QUICK)

@@ -1,6 +1,5 @@
 """`python -m bench.ingest [--quick] [--json FILE]`. The rig is in this process; what is measured is not."""
 
-import argparse
 import os
 import tempfile
 from collections import deque
@@ -13,7 +12,7 @@ from typing import TypeAlias
 import psutil
 from rich.console import Console
 
-from bench.figures import Figure, show, write
+from bench.figures import Figure, measure, show
 from bench.ingest.clips import busy, idle
 from bench.ingest.processes import Process, cpu_use
 from gridwatch.rig import Fault, Rig, RigThread, VirtualCamera
@@ -225,16 +224,5 @@ def run(plan: Plan) -> Sequence[Figure]:
         return figures
 
 
-def main() -> None:
-    """See the module."""
-    parser = argparse.ArgumentParser(prog="python -m bench.ingest", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="within a minute, and rough")
-    parser.add_argument("--json", type=Path, metavar="FILE", help='write {"figure name": number}')
-    chosen = parser.parse_args()
-    figures = run(QUICK if chosen.quick else FULL)
-    if chosen.json is not None:
-        write(chosen.json, figures)
-
-
 if __name__ == "__main__":
-    main()
+    measure("ingest", run, full=FULL, quick=QUICK)

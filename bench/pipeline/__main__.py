@@ -1,6 +1,5 @@
 """`python -m bench.pipeline [--quick] [--json FILE]`. The rig is in this process; what is measured is not."""
 
-import argparse
 import statistics
 import sys
 import tempfile
@@ -14,7 +13,7 @@ from typing import Self
 import onnxruntime as ort
 from rich.console import Console
 
-from bench.figures import Figure, show, write
+from bench.figures import Figure, measure, show
 from bench.ingest.clips import busy, empty
 from bench.ingest.processes import Process, cpu_use
 from bench.pipeline.incidents import SAMPLES, Comparison, compare
@@ -185,16 +184,5 @@ def run(plan: Plan) -> Sequence[Figure]:
         return figures
 
 
-def main() -> None:
-    """See the module."""
-    parser = argparse.ArgumentParser(prog="python -m bench.pipeline", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="within a minute, and rough")
-    parser.add_argument("--json", type=Path, metavar="FILE", help='write {"figure name": number}')
-    chosen = parser.parse_args()
-    figures = run(QUICK if chosen.quick else FULL)
-    if chosen.json is not None:
-        write(chosen.json, figures)
-
-
 if __name__ == "__main__":
-    main()
+    measure("pipeline", run, full=FULL, quick=QUICK)
