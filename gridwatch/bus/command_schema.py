@@ -7,7 +7,17 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import UUID7, Field, model_validator
 
-from gridwatch.bus.schema import SAFE_TEXT, Identifier, Site, Time, WireEvidence, WireModel, WireMute, camera_source
+from gridwatch.bus.schema import (
+    SAFE_TEXT,
+    Identifier,
+    Site,
+    Time,
+    WireEvidence,
+    WireModel,
+    WireMute,
+    camera_source,
+    must_say,
+)
 from gridwatch.config.commands import ACCOUNT
 from gridwatch.domain import CommandName, Outcome
 
@@ -101,13 +111,9 @@ class CommandEvent(WireModel):
     @model_validator(mode="after")
     def _envelope_agrees(self) -> Self:
         data = self.data
-        for name, said, meant in (
-            ("type", self.type, COMMAND_TYPE + data.command),
-            ("source", self.source, data.source),
-            ("subject", self.subject, camera_source(data.site, data.camera)),
-        ):
-            if said != meant:
-                raise ValueError(f"the envelope's {name} does not agree with its data")
+        must_say(
+            self, type=COMMAND_TYPE + data.command, source=data.source, subject=camera_source(data.site, data.camera)
+        )
         return self
 
 
@@ -169,11 +175,5 @@ class AnswerEvent(WireModel):
     @model_validator(mode="after")
     def _envelope_agrees(self) -> Self:
         data = self.data
-        for name, said, meant in (
-            ("type", self.type, ANSWER_TYPE + data.outcome),
-            ("source", self.source, data.source),
-            ("subject", self.subject, data.name),
-        ):
-            if said != meant:
-                raise ValueError(f"the envelope's {name} does not agree with its data")
+        must_say(self, type=ANSWER_TYPE + data.outcome, source=data.source, subject=data.name)
         return self

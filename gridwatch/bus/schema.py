@@ -50,6 +50,13 @@ class WireModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True, allow_inf_nan=False)
 
 
+def must_say(event: WireModel, **meant: object) -> None:
+    """Raises ValueError where a field of the envelope is not what its data means."""
+    for name, value in meant.items():
+        if getattr(event, name) != value:
+            raise ValueError(f"the envelope's {name} does not agree with its data")
+
+
 class WirePosition(WireModel):
     """WGS84 degrees."""
 
@@ -161,15 +168,10 @@ class IncidentEvent(WireModel):
     @model_validator(mode="after")
     def _envelope_agrees(self) -> Self:
         data = self.data
-        for name, said, meant in (
-            ("id", self.id, f"{data.id}.{data.seq}"),
-            ("source", self.source, data.source),
-            ("type", self.type, EVENT_TYPE + data.phase),
-            ("subject", self.subject, data.kind),
-            ("time", self.time, data.observed_at),
-        ):
-            if said != meant:
-                raise ValueError(f"the envelope's {name} does not agree with its data")
+        must_say(
+            self, id=f"{data.id}.{data.seq}", source=data.source, type=EVENT_TYPE + data.phase, subject=data.kind,
+            time=data.observed_at,
+        )  # fmt: skip
         return self
 
 
