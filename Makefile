@@ -5,7 +5,7 @@ FOR ?=
 SEED ?=
 FAULTS ?=
 
-.PHONY: help .venv dev demo check test test-networks test-program test-units test-all chaos clean
+.PHONY: help .venv dev demo check test test-networks test-program test-rest test-all chaos clean
 help:            ## list the targets
 	@grep -E '^[a-z.-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
 
@@ -35,15 +35,15 @@ check: dev       ## ruff, mypy --strict, import-linter
 	$(BIN)/lint-imports
 
 test: dev        ## everything under 15 minutes on two cores: three parts at a time, as most tests wait for servers
-	$(MAKE) --no-print-directory --jobs 3 --keep-going test-networks test-program test-units
+	$(MAKE) --no-print-directory --jobs 3 --keep-going test-networks test-program test-rest
 
-test-networks test-program test-units: dev
+test-networks test-program test-rest: dev
 test-networks:
 	$(BIN)/python -m pytest -m 'not slow' tests/integration --ignore tests/integration/app
 test-program:
-	$(BIN)/python -m pytest -m 'not slow' tests/acceptance tests/integration/app
-test-units:
-	$(BIN)/python -m pytest -m 'not slow' tests/unit
+	$(BIN)/python -m pytest -m 'not slow' tests/integration/app
+test-rest:
+	$(BIN)/python -m pytest -m 'not slow' tests/acceptance tests/unit
 
 chaos: dev       ## 200 faults on real processes, then what was promised is looked for; SEED=n repeats a run
 	$(BIN)/python -m tests.acceptance.chaos --faults $(or $(FAULTS),200) $(if $(SEED),--seed $(SEED))
