@@ -26,8 +26,8 @@ SELECT n, c.*, at,
     (ARRAY['info', 'minor', 'major', 'critical'])[1 + mod(n, 4)] AS severity
 FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS n
 CROSS JOIN LATERAL (
-    SELECT ('x' || substr(md5('a' || n), 1, 7))::bit(28)::integer / 268435456.0 AS a,
-        ('x' || substr(md5('b' || n), 1, 7))::bit(28)::integer / 268435456.0 AS b
+    SELECT ('x' || substr(md5('a' || n), 1, 7))::bit(28)::integer / 268435456.0::float8 AS a,
+        ('x' || substr(md5('b' || n), 1, 7))::bit(28)::integer / 268435456.0::float8 AS b
 ) AS spread
 CROSS JOIN LATERAL (
     SELECT timestamptz '2025-01-01T00:00:00Z' + %(days)s * interval '1 day' * (n::double precision / %(total)s) AS at
@@ -72,7 +72,7 @@ FROM made CROSS JOIN generate_series(0, 6) AS ordinal
 WHERE mod(n, 50) = 0 AND (ordinal < 4 OR n <= %(total)s - %(total)s / %(days)s * 3)
 
 -- name: head
-UPDATE stream_head SET cursor = (%(last)s + 1) * 3
+UPDATE stream_head SET cursor = %(total)s * 3
 
 -- name: without_indexes
 -- Made after the rows, which takes a third of the time; the same as the migrations make.
@@ -104,8 +104,23 @@ SELECT incident_id, seq, occurred_at, observed_at, observed_at, 0, kind, severit
     checkpoint, camera, rule, lon, lat, score, count, grid, detail
 FROM bench_late WHERE number BETWEEN %(first)s AND %(last)s
 
+-- name: session
+SET synchronous_commit = off; SET maintenance_work_mem = '512MB'; SET work_mem = '256MB'
+
+-- name: is_timescale
+SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'timescaledb') AS timescale
+
 -- name: settle
 VACUUM ANALYZE
+
+-- name: mark
+CREATE TABLE bench_history AS SELECT %(total)s::bigint AS incidents
+
+-- name: marked
+SELECT to_regclass('bench_history') IS NOT NULL AS there
+
+-- name: incidents_in
+SELECT incidents FROM bench_history
 
 -- name: size
 SELECT relname AS name, pg_total_relation_size(oid) AS bytes FROM pg_class

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
+from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from gridwatch.app.embedded_postgres import start_postgres
@@ -31,6 +32,16 @@ def bench_database(dsn: str | None) -> Iterator[str]:
     else:
         with _fresh(dsn) as fresh:
             yield fresh
+
+
+@contextmanager
+def kept_database(dsn: str, name: str) -> Iterator[str]:
+    """The DSN of a database that stays; made, empty, where it is not there."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        there = connection.execute(b"SELECT FROM pg_database WHERE datname = %s", (name,)).fetchone()
+        if there is None:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    yield make_conninfo(dsn, dbname=name)
 
 
 @contextmanager
