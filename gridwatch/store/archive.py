@@ -49,7 +49,11 @@ class IncidentStore:
 
     async def history(self, incident: UUID) -> list[EventRecord]:
         """Every message of one incident by seq; empty when unknown."""
-        return [event_of(row) for row in await self._pool.rows(self._sql["history"], {"incident": incident})]
+        known = await self._pool.row(self._sql["occurred"], {"incident": incident})
+        if known is None:
+            return []
+        parameters = {"incident": incident, "occurred_at": known["occurred_at"]}
+        return [event_of(row) for row in await self._pool.rows(self._sql["history"], parameters)]
 
     async def evidence_of(self, incident: UUID) -> list[Evidence]:
         """All that was told of one incident, by time; empty for an unknown one."""

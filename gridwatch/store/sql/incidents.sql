@@ -21,10 +21,14 @@ SELECT * FROM evidence WHERE incident_id = ANY (%(ids)s::uuid[]) ORDER BY incide
 -- name: evidence
 SELECT * FROM evidence WHERE incident_id = %(incident)s AND sha256 = %(sha256)s
 
+-- name: occurred
+SELECT occurred_at FROM incident WHERE incident_id = %(incident)s
+
 -- name: history
+-- Its time is given although the incident tells it: TimescaleDB then plans for the one chunk that holds it, not for all.
 SELECT m.*, c.case_id, i.acknowledged_at, i.acknowledged_by
 FROM incident i
-JOIN incident_message m ON m.incident_id = i.incident_id AND m.occurred_at = i.occurred_at
+JOIN incident_message m ON m.incident_id = i.incident_id AND m.occurred_at = %(occurred_at)s
 LEFT JOIN case_incident c ON c.incident_id = i.incident_id
 WHERE i.incident_id = %(incident)s
 ORDER BY m.seq

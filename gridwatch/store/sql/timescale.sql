@@ -5,15 +5,19 @@
 -- those of plain PostgreSQL. Of incidents and the audit nothing here deletes: retention has a floor, holds and an audit
 -- entry for each deletion (regulation 799, articles 16 and 17), which a chunk-dropping policy knows nothing of.
 
-SELECT create_hypertable('incident_message', by_range('occurred_at', INTERVAL '1 day'),
+-- A chunk a week. What names no time is planned chunk by chunk, a millisecond and more each, and a year of days would
+-- be 365 of them; a week of 300 busy cameras is half a million rows, which memory holds.
+SELECT create_hypertable('incident_message', by_range('occurred_at', INTERVAL '7 days'),
                          if_not_exists => true, migrate_data => true);
+SELECT set_chunk_time_interval('incident_message', INTERVAL '7 days');
 SELECT create_hypertable('audit', by_range('at', INTERVAL '7 days'), if_not_exists => true, migrate_data => true);
 
--- A camera's messages lie together: that is how incidents are read back, and the columns repeat within it.
+-- A camera's messages lie together: that is how incidents are read back, and the columns repeat within it. Of what they are
+-- ordered by each batch knows the least and the greatest: so what is asked for by cursor opens few of them.
 ALTER TABLE incident_message SET (
     timescaledb.compress,
     timescaledb.compress_segmentby = 'camera',
-    timescaledb.compress_orderby = 'occurred_at DESC, seq'
+    timescaledb.compress_orderby = 'occurred_at DESC, cursor DESC'
 );
 -- A week: later than any outbox is expected to deliver, as a late row into a compressed chunk costs a decompression.
 SELECT add_compression_policy('incident_message', INTERVAL '7 days', if_not_exists => true);
@@ -71,8 +75,8 @@ END
 $$;
 SELECT add_continuous_aggregate_policy('site_hours', start_offset => INTERVAL '28 days', end_offset => INTERVAL '1 hour',
     schedule_interval => INTERVAL '30 minutes', if_not_exists => true);
-SELECT add_continuous_aggregate_policy('site_days', start_offset => INTERVAL '28 days', end_offset => INTERVAL '1 day',
+SELECT add_continuous_aggregate_policy('site_days', start_offset => INTERVAL '28 days', end_offset => INTERVAL '1 hour',
     schedule_interval => INTERVAL '30 minutes', if_not_exists => true);
-SELECT add_continuous_aggregate_policy('grid_days', start_offset => INTERVAL '28 days', end_offset => INTERVAL '1 day',
+SELECT add_continuous_aggregate_policy('grid_days', start_offset => INTERVAL '28 days', end_offset => INTERVAL '1 hour',
     schedule_interval => INTERVAL '30 minutes', if_not_exists => true);
 CREATE OR REPLACE FUNCTION count_incidents(most bigint) RETURNS bigint LANGUAGE sql AS 'SELECT 0::bigint';

@@ -118,11 +118,11 @@ def reading_whole(file: str, name: str, **parameters: Any) -> Step:
     )
 
 
-DAYS = [incident(f"day-{n}", at=timedelta(days=n), evidence=[picture()]) for n in range(5)]
-UPDATES = [incident(f"day-{n}", at=timedelta(days=n), seq=1) for n in range(0, 5, 2)]
-LATE = [incident("day-0", seq=2, phase=Phase.CLEARED), incident("late", at=timedelta(hours=2))]
+WEEKS = [incident(f"week-{n}", at=timedelta(weeks=n), evidence=[picture()]) for n in range(5)]
+UPDATES = [incident(f"week-{n}", at=timedelta(weeks=n), seq=1) for n in range(0, 5, 2)]
+LATE = [incident("week-0", seq=2, phase=Phase.CLEARED), incident("late", at=timedelta(hours=2))]
 FILTER = as_json(incident_filter_parameters(IncidentFilter(scope=DISTRICT)))
-NORTH_LATER = as_json(incident_filter_parameters(IncidentFilter(scope=NORTH, since=START + timedelta(days=2))))
+NORTH_LATER = as_json(incident_filter_parameters(IncidentFilter(scope=NORTH, since=START + timedelta(weeks=2))))
 PAGE = page_parameters(None, 3)
 MIDNIGHT = START.replace(hour=0)
 COUNTED = {"kinds": [], "since": MIDNIGHT.isoformat(), "until": (START + timedelta(days=30)).isoformat()}
@@ -144,12 +144,14 @@ COUNTS = [
     reading("statistics", "grid_days", **site_columns(DISTRICT), **COUNTED),
 ]
 
+HISTORY = {"incident": str(WEEKS[0].id), "occurred_at": WEEKS[0].occurred_at.isoformat()}
 READ = [
     reading("incidents", "incidents", **FILTER, **PAGE),
     reading("incidents", "incidents", **NORTH_LATER, **PAGE),
     reading("incidents", "events", **FILTER, after=1, upto=100, limit=100),
     reading("incidents", "events", **NORTH_LATER, after=0, upto=7, limit=2),
-    reading("incidents", "history", incident=str(DAYS[0].id)),
+    reading("incidents", "occurred", incident=str(WEEKS[0].id)),
+    reading("incidents", "history", **HISTORY),
     reading("incidents", "head"),
     reading("figures", "incident_counts"),
     reading_set("figures", "message_ids", after=3),
@@ -199,8 +201,8 @@ DOWN = [Step(m.down, None) for m in reversed(packaged_migrations()) if m.down]
 VARIANT = Step(timescale_variant().sql, None)
 COMPRESS = Step("SELECT compress_chunk(c)::text AS chunk FROM show_chunks('incident_message') AS c", {})
 OLD = {
-    "ids": [str(DAYS[n].id) for n in (0, 1)], "times": [DAYS[n].occurred_at.isoformat() for n in (0, 1)],
-    "first": DAYS[0].occurred_at.isoformat(), "last": DAYS[1].occurred_at.isoformat(), "now": START.isoformat(),
+    "ids": [str(WEEKS[n].id) for n in (0, 1)], "times": [WEEKS[n].occurred_at.isoformat() for n in (0, 1)],
+    "first": WEEKS[0].occurred_at.isoformat(), "last": WEEKS[1].occurred_at.isoformat(), "now": START.isoformat(),
 }  # fmt: skip
 RETAIN = [
     Step("BEGIN", {}),
@@ -210,7 +212,8 @@ RETAIN = [
     named("retention", "delete_incidents", ids=OLD["ids"]),
     Step("COMMIT", {}),
 ]
-"""What a batch of retention sends, for the two oldest days."""
+"""What a batch of retention sends, for the two oldest weeks."""
+EXPLAIN_HISTORY = Step("EXPLAIN " + queries("incidents")["history"].decode(), HISTORY)
 HYPERTABLES = Step(
     "SELECT hypertable_name::text AS name, compression_enabled AS compressed"
     " FROM timescaledb_information.hypertables ORDER BY 1",
@@ -259,10 +262,10 @@ def script() -> list[tuple[str, Step]]:
         ("timescale", [Step("CREATE EXTENSION IF NOT EXISTS timescaledb", None)]),
         ("both", MIGRATE),
         ("timescale", [VARIANT]),
-        ("both", [*recording(*DAYS), *recording(*UPDATES), *READ, *COUNTS]),  # nothing is counted yet: real-time
+        ("both", [*recording(*WEEKS), *recording(*UPDATES), *READ, *COUNTS]),  # nothing is counted yet: real-time
         *count,
         ("both", [AUDIT, *REFUSED]),
-        ("timescale", [COMPRESS]),
+        ("timescale", [COMPRESS, EXPLAIN_HISTORY]),
         ("both", [*recording(*LATE), *READ]),
         ("both", observing(100)),
         ("timescale", [COMPRESS_MINUTES]),
@@ -293,7 +296,9 @@ def test_migrations_and_queries_give_the_same_on_timescaledb(empty_database_dsn:
         return [rows([theirs[n]])[0] for n, (_, step) in enumerate(steps) if step is found]
 
     # The comparison is of something: chunks, pages, states, refusals and counts are there.
-    assert len(timescale_rows(theirs, steps, COMPRESS)) == 5, "a chunk a day"
+    assert len(timescale_rows(theirs, steps, COMPRESS)) == 5, "a chunk a week"
+    plan = str(timescale_rows(theirs, steps, EXPLAIN_HISTORY))
+    assert len(set(re.findall(r"\b_hyper_\d+_\d+_chunk", plan))) == 1, "a history is looked for in one chunk"
     assert timescale_rows(theirs, steps, HYPERTABLES) == [
         {"name": name, "compressed": True}
         for name in ("audit", "camera_health_change", "incident_message", "observation")
