@@ -27,7 +27,8 @@ from gridwatch.store.migrate import migrate
 _console = Console(stderr=True, highlight=False)
 _SHOWN = (
     "incident_message", "messages_before", "messages_compressed", "incident", "site_hour_count", "site_day_count",
-    "grid_day_count", "site_hours", "site_days", "grid_days", "cases",
+    "grid_day_count", "site_hours", "substation_hours", "site_days", "district_days", "grid_days", "grid_hours",
+    "grid_totals", "cases",
 )  # fmt: skip
 
 

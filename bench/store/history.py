@@ -128,14 +128,14 @@ async def _messages(dsn: str, span: tuple[int, int], incidents: int, said: Calla
 
 
 async def _aggregate(dsn: str, said: Callable[[str], None]) -> None:
-    """As the policies have done by now: hours up to the last but one, days up to the last but one."""
-    until = {"site_hours": timedelta(hours=1), "grid_days": timedelta(days=1), "site_days": timedelta(days=1)}
+    """As the policies have done by now: up to the last whole hour before the last, up to the last whole day."""
 
     async def refresh(*names: str) -> None:
         async with _connected(dsn) as connection:
             for name in names:
-                span = {"since": START, "until": END - until[name]}
-                await connection.execute(TIMESCALE[f"refresh_{name}"], span)
+                newest = timedelta(hours=1) if name.endswith("_hours") else timedelta(days=1)
+                await connection.execute(TIMESCALE["refresh"], {"name": name, "since": START, "until": END - newest})
                 said(f"{name} refreshed")
 
-    await asyncio.gather(refresh("site_hours", "site_days"), refresh("grid_days"))
+    by_site = ("site_hours", "substation_hours", "site_days", "district_days")
+    await asyncio.gather(refresh(*by_site), refresh("grid_days", "grid_hours", "grid_totals"))

@@ -18,14 +18,8 @@ DELETE FROM incident_message
 SELECT compress_chunk(chunk, if_not_compressed => true)
 FROM show_chunks('incident_message', newer_than => %(since)s::timestamptz, older_than => %(until)s::timestamptz) AS chunk
 
--- name: refresh_site_hours
-CALL refresh_continuous_aggregate('site_hours', %(since)s, %(until)s)
-
--- name: refresh_site_days
-CALL refresh_continuous_aggregate('site_days', %(since)s, %(until)s)
-
--- name: refresh_grid_days
-CALL refresh_continuous_aggregate('grid_days', %(since)s, %(until)s)
+-- name: refresh
+CALL refresh_continuous_aggregate(%(name)s, %(since)s, %(until)s)
 
 -- name: size
 SELECT h.hypertable_name::text AS name,

@@ -70,18 +70,20 @@ class StatisticsStore:
         step = _STEPS[bucket]
         begin = _EPOCH - (_EPOCH - where.since) // step * step
         buckets = max(0, -((begin - where.until) // step))
-        rows = await self._pool.rows(self._sql[f"site_{bucket}s"], _parameters(where) | {"since": begin})
+        query = self._sql[f"{_level(where.scope, bucket)}_{bucket}s"]
+        rows = await self._pool.rows(query, _parameters(where) | {"since": begin})
         found = []
         for row in rows:
             counts = [0] * buckets
             for place, incidents in zip(row["places"], row["counts"], strict=True):
-                counts[place] = incidents
+                counts[place] += incidents
             found.append(KindSeries(kind=IncidentKind(row["kind"]), begin=begin, counts=tuple(counts)))
         return found
 
     async def by_grid(self, where: CountFilter) -> list[GridCount]:
         """Of each grid, over whole days; incidents outside every grid are left out."""
-        rows = await self._pool.rows(self._sql["grid_days"], _parameters(where))
+        whole = where.scope.substation is None and not where.kinds
+        rows = await self._pool.rows(self._sql["grid_totals" if whole else "grid_days"], _parameters(where))
         return [GridCount(grid=row["grid"], incidents=row["incidents"]) for row in rows]
 
     async def count_up(self) -> int:
@@ -96,6 +98,15 @@ class StatisticsStore:
             if row is None or not row["messages"]:
                 return total
             total += int(row["messages"])
+
+
+def _level(scope: SitePath, bucket: Bucket) -> str:
+    """Which counts are enough: those of whole substations or districts are fewer than those of every site."""
+    if bucket is Bucket.DAY and scope.substation is None:
+        return "district"
+    if bucket is Bucket.HOUR and scope.substation is not None and scope.checkpoint is None:
+        return "substation"
+    return "site"
 
 
 def _parameters(where: CountFilter) -> dict[str, object]:

@@ -2,9 +2,11 @@
 
 -- name: configure
 -- A statement of ours that takes half a minute is stuck: the caller is told so rather than left to hang. Filters are
--- `parameter IS NULL OR ...`: only a plan made for the actual values can use the right index. None of them runs for so long that compiling it pays.
+-- `parameter IS NULL OR ...`: only a plan made for the actual values can use the right index. None of them runs
+-- for so long that it pays to compile it, or to start processes for it.
 SELECT set_config('TimeZone', 'UTC', false), set_config('statement_timeout', '30s', false),
-    set_config('plan_cache_mode', 'force_custom_plan', false), set_config('jit', 'off', false)
+    set_config('plan_cache_mode', 'force_custom_plan', false), set_config('jit', 'off', false),
+    set_config('max_parallel_workers_per_gather', '0', false)
 
 -- name: ping
 SELECT 1

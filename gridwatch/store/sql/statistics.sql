@@ -20,6 +20,16 @@ FROM (
 ) AS counted
 GROUP BY kind ORDER BY kind
 
+-- name: substation_hours
+-- A count may come in parts here, to be summed by who asked: to bring twenty thousand together takes longer than to send them.
+SELECT kind, array_agg(date_part('epoch', bucket - %(since)s::timestamptz)::integer / 3600) AS places,
+    array_agg(incidents::integer) AS counts
+FROM substation_hours
+WHERE district = %(district)s AND substation = %(substation)s
+  AND (cardinality(%(kinds)s::text[]) = 0 OR kind = ANY (%(kinds)s::text[]))
+  AND bucket >= %(since)s AND bucket < %(until)s
+GROUP BY kind ORDER BY kind
+
 -- name: site_days
 SELECT kind, array_agg(date_part('epoch', bucket - %(since)s::timestamptz)::integer / 86400) AS places,
     array_agg(incidents::integer) AS counts
@@ -34,6 +44,25 @@ FROM (
     GROUP BY bucket, kind
 ) AS counted
 GROUP BY kind ORDER BY kind
+
+-- name: district_days
+SELECT kind, array_agg(date_part('epoch', bucket - %(since)s::timestamptz)::integer / 86400) AS places,
+    array_agg(incidents::integer) AS counts
+FROM (
+    SELECT bucket, kind, sum(incidents::integer) AS incidents
+    FROM district_days
+    WHERE district = %(district)s
+      AND (cardinality(%(kinds)s::text[]) = 0 OR kind = ANY (%(kinds)s::text[]))
+      AND bucket >= %(since)s AND bucket < %(until)s
+    GROUP BY bucket, kind
+) AS counted
+GROUP BY kind ORDER BY kind
+
+-- name: grid_totals
+SELECT grid, sum(incidents::integer) AS incidents
+FROM grid_totals
+WHERE district = %(district)s AND bucket >= %(since)s AND bucket < %(until)s
+GROUP BY grid ORDER BY grid
 
 -- name: grid_days
 SELECT grid, sum(incidents::integer) AS incidents

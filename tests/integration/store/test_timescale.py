@@ -129,19 +129,23 @@ COUNTED = {"kinds": [], "since": MIDNIGHT.isoformat(), "until": (START + timedel
 
 
 def reading_series(name: str, scope: SitePath) -> Step:
-    """Its arrays come in any order."""
+    """Its arrays come in any order, and a count in parts."""
     text = queries("statistics")[name].decode()
     row = (
         "jsonb_build_object('kind', kind, 'total', (SELECT sum(n) FROM unnest(counts) AS n), 'series',"
-        " (SELECT jsonb_agg(one ORDER BY one) FROM unnest(places, counts) AS one))::text AS row"
+        " (SELECT jsonb_agg(one ORDER BY one) FROM (SELECT place, sum(n) FROM unnest(places, counts) AS u (place, n)"
+        " GROUP BY place) AS one))::text AS row"
     )
     return Step(f"SELECT {row} FROM ({text}) AS r", {**site_columns(scope), **COUNTED})  # noqa: S608
 
 
 COUNTS = [
     reading_series("site_hours", NORTH),
+    reading_series("substation_hours", NORTH),
     reading_series("site_days", DISTRICT),
+    reading_series("district_days", DISTRICT),
     reading("statistics", "grid_days", **site_columns(DISTRICT), **COUNTED),
+    reading("statistics", "grid_totals", **site_columns(DISTRICT), **COUNTED),
 ]
 
 HISTORY = {"incident": str(WEEKS[0].id), "occurred_at": WEEKS[0].occurred_at.isoformat()}
@@ -160,7 +164,15 @@ COUNT = named("statistics", "count_incidents", most=3)
 """In two parts, and what comes in between."""
 REFRESH = [
     Step(f"CALL refresh_continuous_aggregate('{one}', NULL, NULL)", None)
-    for one in ("site_hours", "site_days", "grid_days")
+    for one in (
+        "site_hours",
+        "substation_hours",
+        "site_days",
+        "district_days",
+        "grid_days",
+        "grid_hours",
+        "grid_totals",
+    )
 ]
 MINUTES = [
     {
