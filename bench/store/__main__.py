@@ -1,4 +1,4 @@
-"""`python -m bench.store [--quick] [--json FILE] [--dsn DSN] [--rows N] [--history DATABASE]`.
+"""`python -m bench.store [--quick] [--json FILE] [--dsn DSN] [--rows N] [--history DATABASE] [--only PART]`.
 
 Grids, recording, questions to a history and on TimescaleDB late messages; on databases of its own, but for `--history`.
 Beside the JSON it keeps the plans, as FILE with `.plans.txt`.
@@ -24,6 +24,7 @@ from bench.store.server import bench_database, kept_database
 from gridwatch.domain import SystemClock
 from gridwatch.store.migrate import migrate
 
+_PARTS = ("grids", "recording", "questions")
 _console = Console(stderr=True, highlight=False)
 _SHOWN = (
     "incident_message", "messages_before", "messages_compressed", "incident", "site_hour_count", "site_day_count",
@@ -98,20 +99,26 @@ def main() -> None:
     parser.add_argument("--dsn", help="a server that may CREATE DATABASE; default: one of our own")
     parser.add_argument("--rows", type=int, metavar="N", help="incidents in the history instead")
     parser.add_argument(
-        "--history", metavar="DATABASE", help="only the questions, to a history that stays in this database of --dsn"
+        "--history", metavar="DATABASE", help="of --dsn: the history stays there, and is made only where it is not"
     )
+    parser.add_argument("--only", choices=_PARTS, action="append", help="leave out the other parts; may be repeated")
     chosen = parser.parse_args()
     if chosen.history is not None and chosen.dsn is None:
         parser.error("--history needs the server: --dsn")
     plan = QUICK if chosen.quick else FULL
+    parts = chosen.only or _PARTS
     figures: list[Figure] = []
-    if chosen.history is None:
+    explained = ""
+    if "grids" in parts:
         figures += grid_figures(20_000 if plan is FULL else 2_000, plan.rounds)
         show("grids", figures)
+    if "recording" in parts:
         figures += recording(plan, chosen.dsn)
-    asked, explained = asking(plan, chosen.rows or plan.incidents, chosen.dsn, chosen.history)
+    if "questions" in parts:
+        asked, explained = asking(plan, chosen.rows or plan.incidents, chosen.dsn, chosen.history)
+        figures += asked
     if chosen.json is not None:
-        write(chosen.json, [*figures, *asked])
+        write(chosen.json, figures)
         chosen.json.with_suffix(".plans.txt").write_text(explained, encoding="utf-8")
 
 

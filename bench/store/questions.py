@@ -79,7 +79,8 @@ class Questions:
             Question(name="board", ask=self.board, note="open cases of a substation"),
             Question(name="heat_map", ask=self.heat_map, note="by grid, the district, 30 days"),
             Question(name="heat_map_of_kind", ask=self.heat_map_of_kind, note="by grid and kind, 90 days"),
-            Question(name="stream", ask=self.stream, note="the next 100 messages of the last 10 000"),
+            Question(name="stream", ask=self.stream, note="the next 100 messages, of the last 10 000"),
+            Question(name="replay", ask=self.replay, note="the next 100 messages, from any time on"),
         ]
 
     def _key(self, chance: random.Random) -> PageKey:
@@ -154,7 +155,13 @@ class Questions:
 
     async def stream(self, chance: random.Random) -> int:
         """What a subscriber gets who was away for a moment."""
-        after = self._head - 100 - chance.randrange(10_000)
+        return await self._events(self._head - 100 - chance.randrange(10_000))
+
+    async def replay(self, chance: random.Random) -> int:
+        """What a subscriber gets who was away for days or months."""
+        return await self._events(chance.randrange(self._head))
+
+    async def _events(self, after: int) -> int:
         return len(await self._database.events.events(after, self._head, IncidentFilter(scope=DISTRICT), 100))
 
 

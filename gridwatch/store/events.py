@@ -17,6 +17,9 @@ log = structlog.get_logger(__name__)
 _POLL_SECONDS = 1.0
 """How long a lost notification, or a lost connection, can go unnoticed."""
 
+_MOST = 10_000
+"""Messages looked at by one statement, and then more and more: TimescaleDB sorts all that it finds in compressed chunks."""
+
 
 class EventLogStore:
     """The log of messages. Satisfies `api.ports.EventLog`. For one event loop.
@@ -39,8 +42,15 @@ class EventLogStore:
 
     async def events(self, after: int, upto: int, where: IncidentFilter, limit: int) -> list[EventRecord]:
         """Messages with `after` < cursor <= `upto` that match, by cursor."""
-        parameters = {**incident_filter_parameters(where), "after": after, "upto": upto, "limit": limit}
-        return [event_of(row) for row in await self._pool.rows(self._sql["events"], parameters)]
+        found: list[EventRecord] = []
+        most = _MOST
+        while after < upto and len(found) < limit:
+            until = min(after + most, upto)
+            bounds = {"after": after, "upto": until, "limit": limit - len(found)}
+            rows = await self._pool.rows(self._sql["events"], {**incident_filter_parameters(where), **bounds})
+            found += [event_of(row) for row in rows]
+            after, most = until, most * 4
+        return found
 
     async def wait(self, after: int, timeout: float) -> int:
         """The head as soon as it is above `after`, or the head after `timeout` seconds.

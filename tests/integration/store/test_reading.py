@@ -169,6 +169,17 @@ async def test_events_are_cut_by_cursor_and_limit(database: Database) -> None:
     assert await database.archive.history(UUID(int=0)) == []
 
 
+async def test_a_subscriber_who_was_away_for_long_misses_nothing(database: Database, database_dsn: str) -> None:
+    for name, head in (("a", 0), ("b", 9_999), ("c", 60_000), ("d", 1_000_000)):
+        with psycopg.connect(database_dsn, autocommit=True) as connection:
+            connection.execute("UPDATE stream_head SET cursor = %s", (head,))
+        await record(database, incident(name))
+    where = IncidentFilter(scope=DISTRICT)
+    assert [e.cursor for e in await database.events.events(0, 1_000_001, where, 10)] == [1, 10_000, 60_001, 1_000_001]
+    assert [e.cursor for e in await database.events.events(1, 1_000_000, where, 10)] == [10_000, 60_001]
+    assert [e.cursor for e in await database.events.events(1, 1_000_001, where, 2)] == [10_000, 60_001]
+
+
 async def test_a_record_carries_the_evidence_of_all_its_messages(database: Database) -> None:
     one, two = picture(b"one"), picture(b"two")
     await record(database, incident(evidence=[one]), incident(seq=1, evidence=[one, two]))
