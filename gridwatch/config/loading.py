@@ -212,7 +212,20 @@ def _cross_check(document: Document, deployment: Deployment) -> Iterator[Problem
         yield from _check_rules(document, here, camera)
     yield from _check_detectors(document, deployment)
     yield from _check_retention(document, deployment, known_sites)
+    yield from _check_clips(document, deployment)
     yield from _check_sources(document, deployment)
+
+
+def _check_clips(document: Document, deployment: Deployment) -> Iterator[Problem]:
+    """No clip is deleted before the floor of what it may show. `keep` says nothing where no camera keeps clips."""
+    keep = deployment.clips.keep
+    keeping = [one for one in deployment.cameras if deployment.keeps_clips(one)]
+    floors = {one.id: deployment.retention.longest_floor(one.site_path) for one in keeping}
+    camera = max(floors, key=floors.__getitem__, default=None)
+    if camera is not None and keep < floors[camera]:
+        floor = days(floors[camera])
+        message = f"clips of camera {camera!r} go after {days(keep)}, before its floor {floor}: give {floor} or more"
+        yield document.problem(("clips", "keep"), message)
 
 
 def _check_retention(document: Document, deployment: Deployment, known_sites: set[str]) -> Iterator[Problem]:

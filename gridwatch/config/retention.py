@@ -66,6 +66,16 @@ class RetentionConfig(Section):
             *found, RetentionPolicy(name="retention", site=rest, kinds=(), floor=self.floor, ceiling=self.ceiling),
         )  # fmt: skip
 
+    def longest_floor(self, site: SitePath) -> timedelta:
+        """What anything that happens at `site` may have to be kept for, whatever its kind."""
+        longest = timedelta(0)
+        for policy in self.policies(site.district):
+            if policy.site.contains(site):
+                longest = max(longest, policy.floor)
+                if not policy.kinds:
+                    break  # nothing is left for those after it
+        return longest
+
 
 def days(duration: timedelta) -> str:
     """`P30D`, or `P30DT6H`: as a person would write it in the file."""

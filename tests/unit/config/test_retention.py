@@ -9,6 +9,12 @@ import pytest
 from gridwatch.config import ConfigError, Settings, load_settings
 from gridwatch.domain import IncidentKind, SitePath
 
+CAMERAS = (
+    "cameras:\n  - {id: gate, site: d/north, position: [1, 2], source: {file: f.mkv}}\n"
+    "  - {id: hall, site: d, position: [1, 2], source: {file: f.mkv}}\n"
+)
+CROWDS_THEN_SITE = "retention: {rules: [{kinds: [crowding], floor: P40D}, {site: d/north, floor: P20D}]}\n"
+SITE_THEN_CROWDS = "retention: {rules: [{site: d, floor: P20D}, {kinds: [crowding], floor: P40D}]}\n"
 HEAD = "version: 1\ndistrict: {id: d, name: D, substations: [{id: north, name: North}]}\n"
 
 
@@ -16,6 +22,7 @@ HEAD = "version: 1\ndistrict: {id: d, name: D, substations: [{id: north, name: N
 def load(tmp_path: Path) -> Callable[[str], Settings]:
     def write(text: str) -> Settings:
         path = tmp_path / "deployment.yaml"
+        (tmp_path / "f.mkv").touch()
         path.write_text(HEAD + text, encoding="utf-8")
         return load_settings(path)
 
@@ -61,3 +68,43 @@ def test_what_is_wrong_is_named_with_file_line_and_key(load: Callable[[str], Set
     with pytest.raises(ConfigError) as refused:
         load(text)
     assert f"deployment.yaml{says}" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (
+            "clips:\n  mode: original\n  keep: P7D\n",
+            ":8: clips.keep: clips of camera 'gate' go after P7D, before its floor P30D: give P30D or more",
+        ),
+        (
+            "clips: {mode: original}\nretention:\n  rules:\n    - {site: d/north, floor: P60D}\n",
+            ":6: clips.keep: clips of camera 'gate' go after P30D, before its floor P60D: give P60D or more",
+        ),
+        (
+            f"clips: {{mode: original}}\n{CROWDS_THEN_SITE}",
+            ":6: clips.keep: clips of camera 'gate' go after P30D, before its floor P40D",
+        ),
+    ],
+)
+def test_clips_that_would_go_before_their_floor_are_refused(
+    load: Callable[[str], Settings], text: str, says: str
+) -> None:
+    with pytest.raises(ConfigError) as refused:
+        load(CAMERAS + text)
+    assert f"deployment.yaml{says}" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "clips: {mode: original}\n",
+        "clips: {keep: P7D}\n",
+        f"clips: {{mode: original, keep: P20D}}\n{SITE_THEN_CROWDS}",
+    ],
+    ids=["as long as the floor", "no camera keeps clips", "a rule that comes first is shorter"],
+)
+def test_clips_that_stay_as_long_as_their_floor_or_are_not_kept_are_fine(
+    load: Callable[[str], Settings], text: str
+) -> None:
+    load(CAMERAS + text)
