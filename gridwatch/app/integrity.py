@@ -6,9 +6,9 @@ from datetime import timedelta
 import structlog
 from prometheus_client import CollectorRegistry, Gauge
 
+from gridwatch.app.chores import Chores
 from gridwatch.app.opening import pause
 from gridwatch.domain import Clock
-from gridwatch.store import StoreError
 from gridwatch.store.integrity import IntegrityStore
 
 log = structlog.get_logger(__name__)
@@ -29,14 +29,9 @@ class IntegrityJob:
         self._store = store
         self._clock = clock
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Look whenever files are due, until `stop` is set. Errors are logged, and it goes on where it was."""
-        while not stop.is_set():
-            try:
-                await self.run_due(stop)
-            except StoreError as error:
-                log.warning("integrity_failed", retry_in_seconds=LOOK_SECONDS, reason=str(error))
-            await pause(stop, LOOK_SECONDS)
+    async def run(self, stop: asyncio.Event, chores: Chores) -> None:
+        """Look whenever files are due, until `stop` is set; after an error it goes on where it was."""
+        await chores.repeat("integrity", lambda: self.run_due(stop), LOOK_SECONDS, stop)
 
     async def run_due(self, stop: asyncio.Event) -> int | None:
         """Look at every file that is due; how many. None when another process is at it."""
@@ -73,11 +68,6 @@ class EvidenceWatch:
         self._damaged.set(damaged)
         return damaged == 0
 
-    async def run(self, stop: asyncio.Event) -> None:
+    async def run(self, stop: asyncio.Event, chores: Chores) -> None:
         """Keep the metric up to date until `stop` is set."""
-        while not stop.is_set():
-            try:
-                await self.sound()
-            except StoreError as error:
-                log.warning("evidence_watch_failed", reason=str(error))
-            await pause(stop, 60.0)
+        await chores.repeat("evidence_watch", self.sound, 60.0, stop)

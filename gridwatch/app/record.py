@@ -2,13 +2,14 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import asdict
 
 import structlog
 
 from gridwatch.app.backoff import Backoff
 from gridwatch.app.batches import Batches, Inbox
+from gridwatch.app.chores import Chores
 from gridwatch.app.commands.clerk import ClerkDesk
 from gridwatch.app.integrity import IntegrityJob
 from gridwatch.app.opening import make_database, open_database, pause
@@ -19,7 +20,7 @@ from gridwatch.bus import BrokerAddress, Channel, Delivery, LinkState, Subscribe
 from gridwatch.cases import CaseLinker
 from gridwatch.config import Settings
 from gridwatch.domain import CameraRecord, Clock, GridwatchError, SitePath
-from gridwatch.store import StoreError, StoreUnavailable
+from gridwatch.store import StoreUnavailable
 
 log = structlog.get_logger(__name__)
 
@@ -93,6 +94,7 @@ class RecordRole:
         self._retention = RetentionJob(self._database.retention, policies, clock)
         self._integrity = IntegrityJob(self._database.integrity, clock)
         self._upkeep = UpkeepJob(self._database.statistics, self._database.observations, clock)
+        self.chores = Chores()
         self._address = BrokerAddress.from_config(services.broker)
         self._name = name
         self._subscriber: Subscriber | None = None
@@ -115,11 +117,9 @@ class RecordRole:
             )
             subscriber.start()
             log.info("recorder_started", broker=str(self._address))
-            chores = [
-                asyncio.create_task(self._retention.run(stop), name="record-retention"),
-                asyncio.create_task(self._upkeep.run(stop), name="record-upkeep"),
-                asyncio.create_task(self._follow_grids(stop), name="record-grids"),
-            ]
+            beside = [
+                asyncio.create_task(work, name=f"record-{name}") for name, work in self._beside(stop).items()
+            ]  # fmt: skip
             try:
                 async with self.commands.open():
                     await self._record_until(inbox, stop)
@@ -127,10 +127,10 @@ class RecordRole:
                 stop.set()
                 inbox.close()
                 await asyncio.to_thread(subscriber.close, 2.0)
-                await asyncio.gather(*chores)
+                await asyncio.gather(*beside)
         finally:
             await self._database.close()
-            log.info("recorder_stopped", **asdict(self.recorder.counts))
+            log.info("recorder_stopped", **asdict(self.recorder.counts), chores_failed=dict(self.chores.failed))
 
     async def _sync_directory(self) -> None:
         cameras = [
@@ -142,15 +142,18 @@ class RecordRole:
         grids = None if self._settings.deployment.grids is None else self._settings.grids
         await self._database.sync_directory(self._settings.sites, cameras, grids, units)
 
-    async def _follow_grids(self, stop: asyncio.Event) -> None:
+    def _beside(self, stop: asyncio.Event) -> dict[str, Coroutine[None, None, None]]:
+        return {
+            "retention": self._retention.run(stop, self.chores),
+            "integrity": self._integrity.run(stop, self.chores),
+            "upkeep": self._upkeep.run(stop, self.chores),
+            "grids": self.chores.repeat("grids", self._follow_grids, GRIDS_SECONDS, stop),
+        }
+
+    async def _follow_grids(self) -> None:
         """Take up grids that were imported meanwhile."""
-        while not stop.is_set():
-            await pause(stop, GRIDS_SECONDS)
-            try:
-                if await self._database.directory.follow_grids():
-                    log.info("grids_read_again")
-            except StoreError as error:
-                log.warning("grids_not_read", reason=str(error))
+        if await self._database.directory.follow_grids():
+            log.info("grids_read_again")
 
     async def _record_until(self, inbox: Inbox, stop: asyncio.Event) -> None:
         stopped = asyncio.create_task(stop.wait(), name="record-stop")

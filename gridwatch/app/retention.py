@@ -2,14 +2,15 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 
 import structlog
 
+from gridwatch.app.chores import Chores
 from gridwatch.app.opening import pause
 from gridwatch.domain import AuditEntry, Clock, PageKey, RetentionPolicy
-from gridwatch.store import Removal, StoreError
+from gridwatch.store import Removal
 from gridwatch.store.retention import RetentionStore
 
 log = structlog.get_logger(__name__)
@@ -28,6 +29,8 @@ class RunCounts:
     incidents: int = 0
     messages: int = 0
     evidence: int = 0
+    unnamed: int = 0
+    """Files whose incident never came; among `files`, once they are gone."""
     files: int = 0
 
 
@@ -39,14 +42,9 @@ class RetentionJob:
         self._policies = tuple(policies)
         self._clock = clock
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Run it whenever a day has passed since it last ended, until `stop` is set. Errors are logged."""
-        while not stop.is_set():
-            try:
-                await self.run_if_due(stop)
-            except StoreError as error:
-                log.warning("retention_failed", retry_in_seconds=LOOK_SECONDS, reason=str(error))
-            await pause(stop, LOOK_SECONDS)
+    async def run(self, stop: asyncio.Event, chores: Chores) -> None:
+        """Run it whenever a day has passed since it last ended, until `stop` is set."""
+        await chores.repeat("retention", lambda: self.run_if_due(stop), LOOK_SECONDS, stop)
 
     async def run_if_due(self, stop: asyncio.Event) -> RunCounts | None:
         """Run it, unless it ended less than a day ago or another process is at it: then None."""
@@ -82,14 +80,14 @@ class RetentionJob:
                 _add(counts, removed)
                 # As long again for whoever records and reads.
                 await pause(stop, self._clock.monotonic() - began)
+        counts.unnamed += await self._store.doom_unnamed(self._policies, by)
         counts.files += await self._remove_files(stop, by)
         if not stop.is_set():
             await self._store.finish()
-        log.info("retention_ran", incidents=counts.incidents, messages=counts.messages, files=counts.files)
+        log.info("retention_ran", **asdict(counts))
         return counts
 
     async def _remove_files(self, stop: asyncio.Event, by: AuditEntry) -> int:
-        await self._store.doom_unnamed()
         total = 0
         while not stop.is_set() and (removed := await self._store.remove_files(by)) is not None:
             total += removed

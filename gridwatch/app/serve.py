@@ -6,6 +6,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from gridwatch.api import ApiServer, ApiServices, ApiSettings, create_app
+from gridwatch.app.chores import Chores
 from gridwatch.app.integrity import EvidenceWatch
 from gridwatch.app.opening import make_database, open_database
 from gridwatch.config import Settings
@@ -49,7 +50,7 @@ class ServeRole:
         await server.start()
         stopped = asyncio.create_task(stop.wait(), name="serve-stop")
         ended = asyncio.create_task(server.wait(), name="serve-ended")
-        watching = asyncio.create_task(watch.run(stop), name="serve-evidence")
+        watching = asyncio.create_task(watch.run(stop, Chores()), name="serve-evidence")
         try:
             await asyncio.wait({stopped, ended}, return_when=asyncio.FIRST_COMPLETED)
             if ended.done():

@@ -5,15 +5,10 @@ On TimescaleDB both do nothing (`store/sql/timescale.sql`), so this need not kno
 
 import asyncio
 
-import structlog
-
-from gridwatch.app.opening import pause
+from gridwatch.app.chores import Chores
 from gridwatch.domain import Clock
-from gridwatch.store import StoreError
 from gridwatch.store.observations import ObservationStore
 from gridwatch.store.statistics import StatisticsStore
-
-log = structlog.get_logger(__name__)
 
 PERIOD_SECONDS = 60.0
 """What is recorded meanwhile is counted by each who reads: some thousand rows, a few milliseconds."""
@@ -31,12 +26,10 @@ class UpkeepJob:
         self._clock = clock
         self._period = period_seconds
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Until `stop` is set. Errors are logged; the next turn does what this one did not."""
-        while not stop.is_set():
-            try:
-                await self._statistics.count_up()
-                await self._observations.forget(self._clock.now())
-            except StoreError as error:
-                log.warning("upkeep_failed", retry_in_seconds=self._period, reason=str(error))
-            await pause(stop, self._period)
+    async def run(self, stop: asyncio.Event, chores: Chores) -> None:
+        """Until `stop` is set; the next turn does what one that failed did not."""
+        await chores.repeat("upkeep", self._turn, self._period, stop)
+
+    async def _turn(self) -> None:
+        await self._statistics.count_up()
+        await self._observations.forget(self._clock.now())

@@ -117,7 +117,7 @@ class Database:
         # told from one that never came.
         await self._pool.execute(self._retention["file_arrives"], {"sha256": sha256, "now": self._clock.now()})
         await self.files.put(sha256, data)
-        await self._pool.execute(self._retention["file_stored"], {"sha256": sha256, "now": self._clock.now()})
+        await self.integrity.stored(sha256)
         return True
 
     async def store_clip(self, incident: UUID, about: Evidence) -> None:

@@ -8,7 +8,7 @@ from gridwatch.domain import AuditEntry, Clock
 from gridwatch.store.errors import EvidenceAltered
 from gridwatch.store.evidence import EvidenceBytes
 from gridwatch.store.locks import Exclusive
-from gridwatch.store.pool import Pool
+from gridwatch.store.pool import Connection, Pool
 from gridwatch.store.queries import queries
 from gridwatch.store.rows import audit_row
 
@@ -51,6 +51,14 @@ class IntegrityStore:
         rows = await self._pool.rows(self._sql["due_files"], parameters)
         return [await self._check(row["sha256"], row["damage"], stored=row["stored_at"] is not None) for row in rows]
 
+    async def stored(self, sha256: str) -> None:
+        """Its genuine bytes were written just now; said in the audit where they mend what was known to be damaged."""
+        now = self._clock.now()
+        async with self._pool.transaction("cannot keep that an evidence file was stored") as connection:
+            row = await (await connection.execute(self._sql["file_stored"], {"sha256": sha256, "now": now})).fetchone()
+            if row is not None and row["damage"] is not None:
+                await self._say(connection, sha256, None, "delivered again")
+
     async def damaged(self) -> int:
         """How many files are known to be changed or missing."""
         row = await self._pool.row(self._sql["damaged"])
@@ -74,12 +82,14 @@ class IntegrityStore:
         parameters = {"sha256": sha256, "now": now, "damage": damage, "there": there}
         async with self._pool.transaction("cannot keep what an evidence file was found to be") as connection:
             await connection.execute(self._sql["file_checked"], parameters)
-            if damage == before:
-                return
-            named = await (await connection.execute(self._sql["named_by"], {"sha256": sha256})).fetchall()
-            incidents = ", ".join(str(row["incident_id"]) for row in named) or "no incident"
-            entry = AuditEntry(
-                at=now, account=AUDITED_AS, action="evidence.damaged" if damage else "evidence.mended", subject=sha256,
-                reason=f"{damage or 'genuine again'}; named by {incidents}",
-            )  # fmt: skip
-            await connection.execute(self._audit, audit_row(entry))
+            if damage != before:
+                await self._say(connection, sha256, damage, damage or "genuine again")
+
+    async def _say(self, connection: Connection, sha256: str, damage: Damage | None, what: str) -> None:
+        named = await (await connection.execute(self._sql["named_by"], {"sha256": sha256})).fetchall()
+        incidents = ", ".join(str(row["incident_id"]) for row in named) or "no incident"
+        entry = AuditEntry(
+            at=self._clock.now(), account=AUDITED_AS, action="evidence.damaged" if damage else "evidence.mended",
+            subject=sha256, reason=f"{what}; named by {incidents}",
+        )  # fmt: skip
+        await connection.execute(self._audit, audit_row(entry))

@@ -23,7 +23,7 @@ FILES = 50
 ARRIVING = timedelta(hours=1)
 """Bytes that came this lately may have their incident on the way."""
 UNNAMED = timedelta(days=8)
-"""Bytes whose incident has not come for so long go: a day more than the broker keeps a recorder's session."""
+"""Bytes whose incident may still come stay, below every floor too: a day more than the broker keeps a session."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -132,16 +132,24 @@ class RetentionStore:
                 await self._say(connection, by, "retention.delete_files", f"{len(doomed)} files")
         return len(doomed)
 
-    async def doom_unnamed(self) -> int:
-        """Mark files whose incident never came; how many. They go with the next `remove_files`."""
+    async def doom_unnamed(self, policies: Sequence[RetentionPolicy], by: AuditEntry) -> int:
+        """Mark files whose incident never came; how many. They go with the next `remove_files`.
+
+        Nothing tells where and of what they are, so they stay for the longest floor of all.
+        """
         now = self._clock.now()
+        kept = max(UNNAMED, *(policy.floor for policy in policies))
         total = 0
         while True:
-            parameters = {"name": CHORE, "upto": now - UNNAMED, "now": now, "limit": 1000}
-            row = await self._pool.row(self._sql["doom_unnamed"], parameters)
-            if row is None or row["reached"] is None:
-                return total
-            await self._pool.execute(self._sql["reach_chore"], {"name": CHORE, "reached_at": row["reached"]})
+            parameters = {"name": CHORE, "upto": now - kept, "now": now, "limit": 1000}
+            async with self._pool.transaction("cannot look for evidence that no incident names") as connection:
+                row = await (await connection.execute(self._sql["doom_unnamed"], parameters)).fetchone()
+                if row is None or row["reached"] is None:
+                    return total
+                await connection.execute(self._sql["reach_chore"], {"name": CHORE, "reached_at": row["reached"]})
+                if row["files"]:
+                    subject = f"{row['files']} files of no incident, {kept.days} days old"
+                    await self._say(connection, by, "retention.unnamed", subject)
             total += row["files"]
 
     async def adopt(self) -> int:

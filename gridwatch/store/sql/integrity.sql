@@ -25,3 +25,10 @@ SELECT stored_at IS NOT NULL AS stored FROM evidence_file WHERE sha256 = %(sha25
 -- name: file_damaged
 -- Found by somebody who looked.
 UPDATE evidence_file SET damage = %(damage)s WHERE sha256 = %(sha256)s AND damage IS DISTINCT FROM %(damage)s
+
+-- name: file_stored
+-- Says what was wrong with it until now.
+UPDATE evidence_file f SET stored_at = %(now)s, damage = NULL
+FROM (SELECT sha256, damage FROM evidence_file WHERE sha256 = %(sha256)s FOR UPDATE) AS before
+WHERE f.sha256 = before.sha256
+RETURNING before.damage

@@ -129,9 +129,6 @@ ON CONFLICT (name) DO UPDATE SET reached_at = excluded.reached_at
 INSERT INTO evidence_file (sha256, arrived_at) VALUES (%(sha256)s, %(now)s)
 ON CONFLICT (sha256) DO UPDATE SET arrived_at = excluded.arrived_at, doomed_at = NULL
 
--- name: file_stored
-UPDATE evidence_file SET stored_at = %(now)s, damage = NULL WHERE sha256 = %(sha256)s
-
 -- name: adopt_files
 -- Found where evidence is kept, and not known: as after a restore.
 INSERT INTO evidence_file (sha256, arrived_at, stored_at)

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -133,6 +134,22 @@ async def test_an_incident_and_its_picture_end_in_a_case(
     assert record.case is not None
     files = settings("rec-a").deployment.services.data_dir / "evidence"
     assert [path.read_bytes() for path in files.rglob("*") if path.is_file()] == [shot.jpeg]
+
+
+async def test_it_checks_the_pictures_that_are_kept_and_tells_of_a_changed_one(
+    settings: MakeSettings, mosquitto: BrokerControl, database_dsn: str, database: Database
+) -> None:
+    sha = sha256(b"was stored").hexdigest()
+    config = settings("rec-i", broker=mosquitto, dsn=database_dsn)
+    folder = config.deployment.services.data_dir / "evidence"
+    store = Database(dsn=database_dsn, pool_size=1, clock=CLOCK, evidence_dir=folder)
+    await store.open()
+    assert await store.store_evidence(raised("rec-i", 1).id, sha, b"was stored")
+    await store.close()
+    (folder / sha[:2] / sha).write_bytes(b"was changed")
+    async with recording(config), asyncio.timeout(20):
+        while not any(one.action == "evidence.damaged" for one in await database.audit.entries(NOON, 50)):
+            await asyncio.sleep(0.02)
 
 
 async def test_messages_that_cannot_be_read_are_set_aside_and_stop_nothing(

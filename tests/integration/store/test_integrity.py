@@ -150,9 +150,13 @@ async def test_a_changed_or_missing_file_is_found_told_of_once_and_mended(
         entries = await told(database)
         assert entries[0] == ("evidence.damaged", f"{damage}; named by {one.id}")
     assert len(entries) == 2, "each once"
-    assert await database.store_evidence(one.id, SHA, DATA)
+    for _ in range(2):
+        assert await database.store_evidence(one.id, SHA, DATA)
     assert await database.integrity.damaged() == 0
     assert await database.archive.evidence(one.id, SHA) is not None
+    entries = await told(database)
+    assert entries[0] == ("evidence.mended", f"delivered again; named by {one.id}")
+    assert len(entries) == 3, "the second delivery mends nothing"
 
 
 async def test_what_a_viewer_finds_counts_at_once(database: Database, place: tuple[EvidenceBytes, Spoil]) -> None:

@@ -241,12 +241,19 @@ async def test_bytes_whose_incident_never_comes_go_after_a_while(
     clock.advance(7 * 86400)
     late = incident("late", at=timedelta(days=7), evidence=[picture(b"late")])
     await database.store_evidence(late.id, sha256(b"late").hexdigest(), b"late")
-    await run(database, clock)
-    assert len(files(tmp_path)) == 2
     await record(database, late)
-    clock.advance(10 * 86400)
-    await run(database, clock)
+    clock.advance(22 * 86400)
+    await run(database, clock, policy(20), policy(30))
+    assert len(files(tmp_path)) == 2, "it may be of what the longest floor is for"
+    clock.advance(86400)
+    job = RetentionJob(database.retention, [policy(20), policy(30)], clock)
+    done = await job.run_now(asyncio.Event())
+    assert done is not None
+    assert (done.unnamed, done.files) == (1, 1)
     assert files(tmp_path) == {sha256(b"late").hexdigest()}
+    told = [(one.account, one.action, one.subject) for one in await database.audit.entries(START, 10)]
+    assert ("retention", "retention.unnamed", "1 files of no incident, 30 days old") in told
+    assert ("retention", "retention.delete_files", "1 files") in told
 
 
 async def test_files_that_a_restored_database_does_not_know_are_taken_up_and_go(
@@ -258,7 +265,7 @@ async def test_files_that_a_restored_database_does_not_know_are_taken_up_and_go(
     await database.files.put(sha256(b"newer").hexdigest(), b"newer")
     assert await database.retention.adopt() == 1
     assert await database.retention.adopt() == 0
-    clock.advance(9 * 86400)
+    clock.advance(31 * 86400)
     await run(database, clock)
     assert files(tmp_path) == {sha256(b"known").hexdigest()}
 

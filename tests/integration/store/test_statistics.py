@@ -8,6 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from gridwatch.app.chores import Chores
 from gridwatch.app.upkeep import UpkeepJob
 from gridwatch.domain import IncidentKind, SystemClock
 from gridwatch.store import Database
@@ -100,7 +101,7 @@ async def test_the_job_of_a_recorder_counts_until_it_is_stopped(database: Databa
     await fill(database)
     stop = asyncio.Event()
     upkeep = UpkeepJob(database.statistics, database.observations, SystemClock(), period_seconds=0.01)
-    job = asyncio.create_task(upkeep.run(stop))
+    job = asyncio.create_task(upkeep.run(stop, Chores()))
     with psycopg.connect(database_dsn, autocommit=True) as connection:
         if "plpgsql" not in str(connection.execute("SELECT pg_get_functiondef('count_incidents'::regproc)").fetchone()):
             pytest.skip("TimescaleDB counts by itself")
