@@ -26,6 +26,8 @@ app = typer.Typer(
     help="Public-area cameras to handled work. Incidents, not identities.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    # Help is text, in which brackets stand for what may be left out.
+    rich_markup_mode=None,
     add_completion=False,
 )
 accounts = typer.Typer(help="Who may log in.", no_args_is_help=True)
