@@ -325,5 +325,7 @@ def remux(cut: Cut) -> bytes:
                 packet.is_keyframe = kept.packet.is_keyframe
                 container.mux(packet)
     except (av.FFmpegError, ValueError) as error:
-        raise ClipError(f"{len(cut.packets)} packets cannot be written as MP4: {error}") from error
+        # Without the last line of FFmpeg's log, which may be of another camera.
+        reason = error.strerror if isinstance(error, av.FFmpegError) else error
+        raise ClipError(f"{len(cut.packets)} packets cannot be written as MP4: {reason}") from error
     return out.getvalue()

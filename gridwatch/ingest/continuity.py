@@ -1,7 +1,8 @@
-"""Notices pictures that are missing from an H.264 stream, which its decoder silently replaces by the one before.
+"""Leaves out pictures that lack something, or are built on such, which decoders hand out as if they were whole.
 
-Over UDP packets get lost; cameras in trouble leave pictures out over TCP too. FFmpeg's H.265 decoder refuses what is
-built on a missing picture, so only H.264 needs this.
+Over UDP packets get lost, which RTP's numbers tell. Cameras in trouble leave whole pictures out over TCP too: FFmpeg's
+H.265 decoder refuses what is built on a missing one; that of H.264 silently takes the one before, so `frame_num` is
+followed.
 """
 
 from collections.abc import Iterable, Iterator
@@ -11,6 +12,7 @@ from functools import lru_cache
 import av
 
 from gridwatch.ingest.decoding import VideoPacket
+from gridwatch.ingest.loss import RtpLoss
 from gridwatch.ingest.tally import ReaderTally
 
 _START_CODE = b"\0\0\1"
@@ -24,26 +26,30 @@ _WITH_CHROMA_FORMAT = frozenset({44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 
 """Profiles whose SPS tells the chroma format (ITU-T H.264, 7.3.2.1.1)."""
 
 
-def continuous(packets: Iterable[VideoPacket], stream: av.VideoStream, tally: ReaderTally) -> Iterator[VideoPacket]:
-    """`packets` of `stream` without those between a missing picture and the next keyframe, which are counted."""
+def continuous(
+    packets: Iterable[VideoPacket], stream: av.VideoStream, tally: ReaderTally, loss: RtpLoss | None = None
+) -> Iterator[VideoPacket]:
+    """`packets` of `stream` without those between a hole and the next keyframe, which are counted.
+
+    `loss` tells of the holes in the packets that these were put together from; None where there can be none.
+    """
     codec = stream.codec_context
-    if codec.name != "h264":
-        yield from packets
-        return
-    sequence = FrameNumbers(codec.extradata or b"")
+    sequence = FrameNumbers(codec.extradata or b"") if codec.name == "h264" else None
     waiting = False
     for packet in packets:
+        whole = loss is None or not loss.took_place() or not packet.size
         if waiting and not packet.is_keyframe and packet.size:
             tally.packet(size=packet.size, decoded=0, errors=0)
             continue
-        followed = sequence.follows(bytes(memoryview(packet)[:_HEAD_BYTES]), key=packet.is_keyframe)
-        if not followed:
+        if sequence is not None:
+            whole = sequence.follows(bytes(memoryview(packet)[:_HEAD_BYTES]), key=packet.is_keyframe) and whole
+        if not whole:
             tally.packet(size=packet.size, decoded=0, errors=1)
-        elif waiting and codec.is_open and not sequence.begins_anew:
+        elif waiting and codec.is_open and not (sequence is not None and sequence.begins_anew):
             # A key picture that is no IDR does not make the decoder forget the pictures before the missing one.
             codec.flush_buffers()
-        waiting = not followed
-        if followed:
+        waiting = not whole
+        if whole:
             yield packet
 
 

@@ -14,6 +14,7 @@ from av.codec.hwaccel import HWAccel
 from gridwatch.ingest.challenge import asked_digest
 from gridwatch.ingest.decoding import VideoPacket
 from gridwatch.ingest.errors import CameraRefused, CameraUnreachable, IngestError, NoVideo, StreamEnded, StreamStalled
+from gridwatch.ingest.loss import RtpLoss, heard_loss
 from gridwatch.ingest.relay import Relay
 from gridwatch.ingest.urls import Credentials, endpoint, with_credentials
 
@@ -43,8 +44,8 @@ class LiveStream:
     """What `open_stream` opens."""
 
     container: av.container.InputContainer
-    over_tcp: bool
-    """Whether what is not read yet waits with the camera rather than gets lost."""
+    loss: RtpLoss | None
+    """Tells what got lost over UDP; None over TCP, where what is not read yet waits with the camera."""
 
 
 @contextmanager
@@ -64,6 +65,7 @@ def open_stream(
     `tls_ca`, an rtsps camera must show a certificate signed by one in that PEM file, and for its host; without, any is
     taken, since cameras sign their own. `hwaccel` is as `hardware.accelerator` gives it. Digest with SHA-256 goes
     through a relay, and over TCP whatever `transport` says.
+    What got lost is told to the thread that opens, which must be the one that reads.
     Raises CameraRefused, CameraUnreachable or NoVideo.
     """
     opening = _Opening(
@@ -73,7 +75,7 @@ def open_stream(
         opened = opening.open(stack, credentials, transport)
         if not _has_video(opened.container):
             raise NoVideo(camera, f"{endpoint(url)} offers no video we can decode", "set it to H.264 or H.265")
-        if not opened.over_tcp:
+        if opened.loss is not None:
             _distrust(opened.container.streams.video[0].codec_context)
         yield opened
 
@@ -111,26 +113,27 @@ class _Opening:
         Raises CameraRefused, CameraUnreachable or NoVideo.
         """
         camera, url = self.camera, self.url
-        over_tcp = transport != "udp"
+        loss = stack.enter_context(heard_loss()) if transport == "udp" else None
         try:
             try:
-                container = self._connect_by("tcp" if over_tcp else "udp", credentials)
+                container = self._connect_by("tcp" if loss is None else "udp", credentials)
             except av.FFmpegError as error:
                 if transport != "auto" or error.errno != _NOT_THAT_WAY:
                     raise
-                over_tcp, container = False, self._connect_by("udp", credentials)
+                loss = stack.enter_context(heard_loss())
+                container = self._connect_by("udp", credentials)
         except av.error.HTTPUnauthorizedError as error:
             without_url(error)
             proof = _proof_for_relay(camera, url, credentials)
             if transport == "udp":
                 log.warning("rtsp_over_tcp", camera=camera, reason="Digest with SHA-256 is not given over UDP")
-            over_tcp = True
+            loss = None
             container = self._connect_relayed(
                 lambda: stack.enter_context(Relay(camera, url, proof, self.limits, self.tls_ca)).url
             )
         except av.FFmpegError as error:
             raise _why_not(camera, url, error) from without_url(error)
-        return LiveStream(container=stack.enter_context(container), over_tcp=over_tcp)
+        return LiveStream(container=stack.enter_context(container), loss=loss)
 
     def _connect_by(
         self, transport: Literal["tcp", "udp"], credentials: Credentials | None
@@ -196,7 +199,7 @@ def stalled(camera: str, seconds: float) -> StreamStalled:
 
 
 def _distrust(codec: av.VideoCodecContext) -> None:
-    """Let the decoder refuse what it can tell is damaged: over UDP a packet may be missing from a picture.
+    """Let the decoder refuse what it can tell is damaged: over UDP a packet may come twice, which `loss` does not tell.
 
     For H.265 only: that of H.264 tells by itself. Not over TCP: it refuses oddities of whole streams, too.
     """

@@ -19,6 +19,7 @@ from gridwatch.ingest.decoding import Arrival, Picture, VideoPacket
 from gridwatch.ingest.errors import CameraUnreachable, IngestError, NoVideo, StreamEnded
 from gridwatch.ingest.hardware import accelerator
 from gridwatch.ingest.looping import looped_packets
+from gridwatch.ingest.loss import RtpLoss
 from gridwatch.ingest.mjpeg import open_mjpeg
 from gridwatch.ingest.onvif import find_stream
 from gridwatch.ingest.pacing import Pace
@@ -85,14 +86,15 @@ class Session:
             tls_ca = source.tls_ca
             with open_mjpeg(camera, target.url, target.credentials, self._stall_seconds, tls_ca) as container:
                 # Its PTS are made up, so there is no pace to keep.
-                self._pull(container, target.clock_offset_seconds, None)
+                self._pull(container, target.clock_offset_seconds)
             return
         tls_ca = source.tls_ca if source.onvif is None else source.onvif.tls_ca
         with open_stream(
             camera, target.url, target.credentials, source.transport, self._stall_seconds, tls_ca,
             accelerator(self._camera.decode, camera),
         ) as opened:  # fmt: skip
-            self._pull(opened.container, target.clock_offset_seconds, Pace() if opened.over_tcp else None)
+            pace = Pace() if opened.loss is None else None
+            self._pull(opened.container, target.clock_offset_seconds, pace, opened.loss)
 
     def abandon(self) -> None:
         """Hand out nothing more; `read` returns as soon as the library lets it."""
@@ -132,14 +134,20 @@ class Session:
             url=found.stream_url, credentials=found.credentials, clock_offset_seconds=found.clock_offset_seconds
         )
 
-    def _pull(self, container: av.container.InputContainer, clock_offset_seconds: float, pace: Pace | None) -> None:
+    def _pull(
+        self,
+        container: av.container.InputContainer,
+        clock_offset_seconds: float,
+        pace: Pace | None = None,
+        loss: RtpLoss | None = None,
+    ) -> None:
         stream = container.streams.video[0]
         gate = self._gate(stream)
         self._opened()
         sender = SenderClock()
         arriving = live_packets(self._camera.id, container, stream)
         try:
-            for packet in continuous(arriving, stream, self._outlets.tally):
+            for packet in continuous(arriving, stream, self._outlets.tally, loss):
                 if self._abandoned.is_set():
                     return
                 arrival = Arrival(packet=packet, arrived_at=self._clock.now(), sent_at=sender.taken_at)

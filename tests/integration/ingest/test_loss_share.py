@@ -1,4 +1,4 @@
-"""What share of the pictures handed out is wrong when a network loses packets of UDP. Slow: shares need many."""
+"""No picture handed out is wrong when a network loses packets of UDP. Slow: that needs many."""
 
 from pathlib import Path
 
@@ -36,10 +36,8 @@ def panned(path: Path, codec: str) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("codec", "most_wrong"), [("libx264", 0.02), ("libx265", 0.6)])
-def test_few_pictures_are_wrong_at_one_per_cent_of_loss(
-    gst: MakeGst, tmp_path: Path, codec: str, most_wrong: float
-) -> None:
+@pytest.mark.parametrize("codec", ["libx264", "libx265"])
+def test_no_picture_is_wrong_at_one_per_cent_of_loss(gst: MakeGst, tmp_path: Path, codec: str) -> None:
     clip = panned(tmp_path / "clip.mp4", codec)
     server = gst(Mount(path="cam1", clips=[clip]))
     with (
@@ -48,10 +46,11 @@ def test_few_pictures_are_wrong_at_one_per_cent_of_loss(
     ):
         reader.wait_for_frames(3)
         proxy.network = Network(loss=0.01)
-        reader.wait(lambda seen: proxy.passed > 2500, timeout=90.0)
+        reader.wait(lambda seen: proxy.passed > 1500, timeout=90.0)
         seen, tally = reader.seen, reader.tally.snapshot()
-    assert proxy.lost > 10
-    share = len(wrong(seen.frames, pictures(clip))) / len(seen.frames)
-    print(f"\n{codec}: {share:.1%} of {len(seen.frames)} wrong, {tally.decode_errors} errors, {proxy.lost} lost")  # noqa: T201 - -s
+    assert proxy.lost > 5
+    sent = 1 + round(FPS * (seen.frames[-1].pts - seen.frames[0].pts))
+    print(f"\n{codec}: {len(seen.frames)} of {sent} handed out, {tally.decode_errors} holes, {proxy.lost} lost")  # noqa: T201 - -s
     assert tally.decode_errors > 0
-    assert share <= most_wrong
+    assert wrong(seen.frames, pictures(clip)) == []
+    assert len(seen.frames) > sent / 4

@@ -91,7 +91,10 @@ def test_a_server_of_another_make_takes_the_password_and_refuses_a_wrong_one(gst
 SECRET = "s3cr3t-in-a-url"
 
 
-def test_a_password_is_in_no_output_no_process_list_and_no_log_of_the_library(gst: MakeGst, tiny_clip: Path) -> None:
+@pytest.mark.parametrize("transport", ["tcp", "udp"])
+def test_a_password_is_in_no_output_no_process_list_and_no_log_of_the_library(
+    gst: MakeGst, tiny_clip: Path, transport: str
+) -> None:
     """Read in a process of its own, with everything that Python logs written out."""
     server = gst(Mount(path="cam1", clips=[tiny_clip]), login=("operator", SECRET))
     script = textwrap.dedent(
@@ -105,7 +108,7 @@ def test_a_password_is_in_no_output_no_process_list_and_no_log_of_the_library(gs
         configure_logs(verbose=True)
         logging.getLogger().setLevel(logging.DEBUG)
         for url in sys.stdin.read().split():
-            source = CameraSource(rtsp=url)
+            source = CameraSource(rtsp=url, transport=sys.argv[1])
             camera = CameraConfig(id="gate-3", site="north", position=(0, 0), source=source)
             seen = threading.Event()
             reader = Reader(camera, SystemClock(), lambda frame: seen.set(), lambda *_: None, ReaderTally())
@@ -131,8 +134,9 @@ def test_a_password_is_in_no_output_no_process_list_and_no_log_of_the_library(gs
     urls = [good, good + "-wrong", good.replace(SECRET, SECRET + "-wrong"), good.replace("cam1", "none")]
     urls.append(f"rtsp://operator:{SECRET}@127.0.0.1:1/none")
     process = subprocess.run(
-        [sys.executable, "-c", script], input="\n".join(urls), capture_output=True, text=True, timeout=60, check=False
-    )
+        [sys.executable, "-c", script, transport],
+        input="\n".join(urls), capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
     said = process.stdout + process.stderr
     assert process.returncode == 0, said
     assert "done" in said

@@ -1,3 +1,4 @@
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from hypothesis import strategies as st
 
 from gridwatch.ingest import ReaderTally
 from gridwatch.ingest.continuity import FrameNumbers, continuous
+from gridwatch.ingest.decoding import VideoPacket
+from gridwatch.ingest.loss import RtpLoss
 from tests.fixtures.rig import encode_clip
 
 X264 = "slices=1:sliced-threads=0:scenecut=0:b-adapt=0:log-level=error"
@@ -110,6 +113,25 @@ def test_h265_is_passed_as_it_is(h265_clip: Path) -> None:
         stream = container.streams.video[0]
         sieved = (packet for i, packet in enumerate(container.demux(stream)) if i != 4)
         assert len(list(continuous(sieved, stream, ReaderTally()))) == 40
+
+
+@pytest.mark.parametrize("codec", ["libx264", "libx265"])
+def test_a_picture_with_a_hole_is_left_out_with_all_until_the_next_key(tmp_path: Path, codec: str) -> None:
+    tally = ReaderTally()
+    lines: list[tuple[int, str, str]] = []
+
+    def arriving(packets: Iterable[VideoPacket]) -> Iterator[VideoPacket]:
+        for i, packet in enumerate(packets):
+            if i in {4, 6, 20}:  # within what is waited through anyway, and within a key picture
+                lines.append((24, "rtsp", "RTP: missed 1 packets\n"))
+            yield packet
+
+    with av.open(str(encode_clip(tmp_path / "clip.ts", seconds=4, codec=codec))) as container:
+        stream = container.streams.video[0]
+        packets = continuous(arriving(container.demux(stream)), stream, tally, RtpLoss(lines))
+        kept = [round(float(p.pts * p.time_base) * 10) for p in packets if p.size]
+    assert [number - kept[0] for number in kept] == [*range(4), *range(10, 20), *range(30, 40)]
+    assert tally.snapshot().decode_errors == 2
 
 
 def first_slice(unit: bytes) -> bytes:
