@@ -28,7 +28,7 @@ from gridwatch.store import BadMessage, Database, StoreUnavailable
 
 log = structlog.get_logger(__name__)
 
-CONTRADICTS = "its incident is known with another time of occurrence"
+CONTRADICTS = "its incident is known with another time of occurrence, camera or site"
 
 
 @dataclass(kw_only=True, slots=True)

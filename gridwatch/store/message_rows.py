@@ -4,8 +4,9 @@ A message is encoded once and used for both; this is most of what a recorder doe
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 
 from gridwatch.domain import DetectorInfo, Incident, IncidentBox, SitePath
@@ -39,6 +40,8 @@ class MessageRow:
     source: _Source
     detail: str
     """JSON."""
+    line: str
+    """Of COPY's text format, without the first two fields."""
 
     @property
     def incident(self) -> str:
@@ -50,6 +53,11 @@ class MessageRow:
         """Incident, seq and when it occurred."""
         return self.plain[0], self.plain[1], self.plain[2]
 
+    def agrees(self, other: "MessageRow") -> bool:
+        """Whether both say the same of when and where their incident occurred; False may be wrong."""
+        # The sources are remembered, so they are the same while they are in use.
+        return self.source is other.source and self.plain[2] == other.plain[2]
+
 
 def message_row(incident: Incident, grid: str | None) -> MessageRow:
     """The columns of a message that it brings itself, and its grid."""
@@ -60,14 +68,15 @@ def message_row(incident: Incident, grid: str | None) -> MessageRow:
         str(incident.count),
     )  # fmt: skip
     source = _source(incident.site, incident.camera, incident.rule, grid)
-    return MessageRow(plain, source, _detail(incident))
+    detail = _detail(incident)
+    # Without control characters there is nothing in JSON to escape but the backslash.
+    copied = detail if "\\" not in detail and detail.isprintable() else _copied(detail)
+    return MessageRow(plain, source, detail, f"{source.copied}\t{copied}\t" + "\t".join(plain) + "\n")
 
 
 def copy_line(row: MessageRow, recorded_at: str, cursor: int) -> str:
     """A line of COPY's text format: the columns of the query `append_messages`, in its order."""
-    # Without control characters there is nothing in JSON to escape but the backslash.
-    detail = row.detail if "\\" not in row.detail and row.detail.isprintable() else _copied(row.detail)
-    return f"{cursor}\t{recorded_at}\t{row.source.copied}\t{detail}\t" + "\t".join(row.plain) + "\n"
+    return f"{cursor}\t{recorded_at}\t{row.line}"
 
 
 def state_parameters(rows: Sequence[MessageRow]) -> dict[str, str]:
@@ -76,6 +85,17 @@ def state_parameters(rows: Sequence[MessageRow]) -> dict[str, str]:
     sources = zip(_SOURCE, zip(*[row.source.elements for row in rows], strict=True), strict=True)
     details = _SEPARATOR.join([row.detail for row in rows])
     return {name: array(column) for name, column in (*plain, *sources)} | {"detail": details}
+
+
+def known_parameters(rows: Mapping[int, MessageRow]) -> dict[str, str]:
+    """What `known` takes: at least one message, by its place in the batch."""
+    columns = zip(*[row.key for row in rows.values()], strict=True)
+    keys = zip(("incident_id", "seq", "occurred_at"), columns, strict=True)
+    sources = zip(_SOURCE, zip(*[row.source.elements for row in rows.values()], strict=True), strict=True)
+    times = [datetime.fromisoformat(row.key[2]) for row in rows.values()]
+    bounds = {"since": min(times).isoformat(), "until": max(times).isoformat()}
+    places = array([str(place) for place in rows])
+    return {name: array(column) for name, column in (*keys, *sources)} | {"place": places} | bounds
 
 
 def array(elements: Sequence[str]) -> str:

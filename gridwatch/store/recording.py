@@ -1,7 +1,7 @@
 """One batch of incident messages on its way into the database."""
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
@@ -9,7 +9,7 @@ import structlog
 
 from gridwatch.domain import Case, Incident, IncidentKind, Phase, Severity
 from gridwatch.store.directory import DirectoryStore
-from gridwatch.store.message_rows import MessageRow, array, copy_line, message_row, state_parameters
+from gridwatch.store.message_rows import MessageRow, copy_line, known_parameters, message_row, state_parameters
 from gridwatch.store.pool import Connection
 from gridwatch.store.queries import queries
 from gridwatch.store.rows import case_row, evidence_object
@@ -18,6 +18,8 @@ log = structlog.get_logger(__name__)
 
 _GRID_LOCKS = 0x67726966
 """First half of the advisory locks on grids."""
+_PART = 64
+"""States in a statement: the first is sent soon, and planning one takes as long as four of them."""
 
 
 class Recording:
@@ -33,7 +35,7 @@ class Recording:
         self._sql = queries("recording")
         self._new: list[tuple[Incident, MessageRow]] = []
         self.contradicting: list[Incident] = []
-        """Messages left out because their `occurred_at` is not that of their incident."""
+        """Messages left out because they disagree with their incident on when it occurred, its camera or its site."""
 
     async def add_messages(self, incidents: Sequence[Incident]) -> list[Incident]:
         """Keep what is new among `incidents`, and return it in the order given.
@@ -47,8 +49,11 @@ class Recording:
         batch = list(first.values())
         if not batch:
             return []
-        rows = [self._row(incident) for incident in batch]
-        known = await self._known(await self._keep_states(batch, rows), rows)
+        states = list(latest_states(batch).values())
+        rows, before = await self._keep_states(batch, states)
+        unsure = _unsure(batch, rows, states, before)
+        known = await self._known(unsure, rows)
+        await self._correct_states(batch, rows, [place for place in unsure if place not in known])
         for place, incident in enumerate(batch):
             contradicts = known.get(place)
             if contradicts is None:
@@ -58,32 +63,50 @@ class Recording:
                 log.warning("incident_contradicts_itself", incident=str(incident.id), seq=incident.seq)
         return [incident for incident, _ in self._new]
 
-    async def _keep_states(self, batch: Sequence[Incident], rows: Sequence[MessageRow]) -> list[int]:
-        """Bring the incidents up to date; the places of messages that may be known, or wrong."""
-        states = latest_states(batch, rows)
-        parameters = state_parameters([rows[place] for place in states.values()])
-        answer = await (await self._connection.execute(self._sql["keep_states"], parameters)).fetchone()
-        fresh = set(((answer and answer["fresh"]) or "").split())
-        occurred = {incident: batch[place].occurred_at for incident, place in states.items() if incident in fresh}
-        return [place for place, row in enumerate(rows) if occurred.get(row.incident) != batch[place].occurred_at]
+    async def _keep_states(
+        self, batch: Sequence[Incident], states: Sequence[int]
+    ) -> tuple[Mapping[int, MessageRow], Mapping[str, int]]:
+        """Bring the incidents up to date that are new or go on; every message as a row, and their seqs before.
+
+        The server works on one part while the next is turned into text.
+        """
+        rows: dict[int, MessageRow] = {}
+        async with self._connection.pipeline():
+            answers = []
+            for start in range(0, len(states), _PART):
+                part = states[start : start + _PART]
+                rows |= {place: self._row(batch[place]) for place in part}
+                parameters = state_parameters([rows[place] for place in part])
+                answers.append(await self._connection.execute(self._sql["keep_states"], parameters))
+            rows |= {place: self._row(one) for place, one in enumerate(batch) if place not in rows}
+        before: dict[str, int] = {}
+        for answer in answers:
+            row = await answer.fetchone()
+            if row is not None and row["kept"] is not None:
+                before |= zip(row["kept"].split(), map(int, row["before"].split()), strict=True)
+        return rows, before
 
     def _row(self, incident: Incident) -> MessageRow:
         grid = self._directory.locate(incident.position)
         return message_row(incident, grid.code if grid else None)
 
-    async def _known(self, places: Sequence[int], rows: Sequence[MessageRow]) -> dict[int, bool]:
+    async def _known(self, places: Sequence[int], rows: Mapping[int, MessageRow]) -> dict[int, bool]:
         """What is not to be stored among `places`, and whether for contradicting rather than for being there."""
         if not places:
             return {}
-        ids, seqs, times = zip(*[rows[place].key for place in places], strict=True)
-        parameters = {
-            "place": array([str(place) for place in places]),
-            "incident_id": array(ids),
-            "seq": array(seqs),
-            "occurred_at": array(times),
-        }
+        parameters = known_parameters({place: rows[place] for place in places})
         found = await (await self._connection.execute(self._sql["known"], parameters)).fetchall()
         return {row["place"]: row["contradicts"] for row in found}
+
+    async def _correct_states(
+        self, batch: Sequence[Incident], rows: Mapping[int, MessageRow], places: Sequence[int]
+    ) -> None:
+        """Of messages that are new, but no plain continuation of what was known."""
+        if not places:
+            return
+        states = latest_states([batch[place] for place in places]).values()
+        parameters = state_parameters([rows[places[index]] for index in states])
+        await self._connection.execute(self._sql["correct_states"], parameters)
 
     async def finish(self) -> None:
         """Append the new messages with their cursors: last, as it holds up every other recorder until the commit."""
@@ -137,18 +160,32 @@ def _membership(case: UUID, incident: Incident) -> dict[str, object]:
     return {"case_id": case, "incident_id": incident.id, "occurred_at": incident.occurred_at}
 
 
-def latest_states(batch: Sequence[Incident], rows: Sequence[MessageRow]) -> dict[str, int]:
+def latest_states(batch: Sequence[Incident]) -> dict[int, int]:
     """The place of the message that is each incident's state, in order of id, as all recorders lock them.
 
     The highest seq, of those that clear where one does.
     """
-    places: dict[str, int] = {}
-    for place, row in enumerate(rows):
-        best = places.setdefault(row.incident, place)
-        if best != place and _rank(batch[place]) > _rank(batch[best]):
-            places[row.incident] = place
+    places: dict[int, int] = {}
+    for place, one in enumerate(batch):
+        best = places.setdefault(one.id.int, place)
+        if best != place and _rank(one) > _rank(batch[best]):
+            places[one.id.int] = place
     return dict(sorted(places.items()))
 
 
 def _rank(incident: Incident) -> tuple[bool, int]:
     return incident.phase is Phase.CLEARED, incident.seq
+
+
+def _unsure(
+    batch: Sequence[Incident], rows: Mapping[int, MessageRow], states: Sequence[int], before: Mapping[str, int]
+) -> list[int]:
+    """The places of messages that may be known, or wrong: all but those like a state that was kept, after `before`."""
+    kept = {rows[place].incident: rows[place] for place in states if rows[place].incident in before}
+    unsure = []
+    for place, incident in enumerate(batch):
+        row = rows[place]
+        state = kept.get(row.incident)
+        if state is None or not state.agrees(row) or incident.seq <= before[row.incident]:
+            unsure.append(place)
+    return unsure

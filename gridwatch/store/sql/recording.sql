@@ -3,8 +3,11 @@
 
 -- name: keep_states
 -- One state an incident, in order of id. Locks every incident until the commit, also where nothing changes: whoever
--- holds an incident may decide which of its messages are new. The state with the highest seq stays; nothing overwrites
--- `cleared`. What comes back are the ids of incidents that are new, as hex digits, or NULL: their messages are new too.
+-- holds an incident may decide which of its messages are new. What an incident does when all is well is done here: it is
+-- new, or goes on, from the same camera and site; all else is left to `known` and `correct_states`. What comes back of
+-- those: ids as hex digits, and the seq before, -1 for a new one: messages of a higher seq are new. The seq is that of
+-- the row which this statement's snapshot shows, if that is the row it replaced; else the highest there is, as another
+-- recorder was faster.
 -- Arrays, as a temporary table is a file that each commit truncates.
 -- The details come as one text, as the quotes in them would all have to be escaped in an array.
 WITH kept AS (
@@ -18,24 +21,54 @@ WITH kept AS (
     ON CONFLICT (incident_id) DO UPDATE SET
         seq = excluded.seq, observed_at = excluded.observed_at, severity = excluded.severity, phase = excluded.phase,
         lon = excluded.lon, lat = excluded.lat, score = excluded.score, count = excluded.count, detail = excluded.detail
-    WHERE incident.occurred_at = excluded.occurred_at
-      AND (excluded.phase = 'cleared', excluded.seq) > (incident.phase = 'cleared', incident.seq)
-    RETURNING incident_id, xmax = 0 AS fresh
+    WHERE incident.phase <> 'cleared' AND incident.seq < excluded.seq AND incident.occurred_at = excluded.occurred_at
+      AND incident.camera = excluded.camera AND incident.district = excluded.district
+      AND (incident.substation, incident.checkpoint) IS NOT DISTINCT FROM (excluded.substation, excluded.checkpoint)
+    RETURNING incident_id, CASE WHEN xmax = 0 THEN -1 ELSE coalesce(
+        (SELECT s.seq FROM incident s WHERE s.incident_id = incident.incident_id AND s.xmax = incident.xmin), 2147483647
+    ) END AS before
 )
-SELECT replace(string_agg(incident_id::text, ' '), '-', '') AS fresh FROM kept WHERE fresh
+SELECT replace(string_agg(incident_id::text, ' '), '-', '') AS kept, string_agg(before::text, ' ') AS before FROM kept
 
 -- name: known
--- Which of these messages are there already, or disagree with their incident on when it occurred: those would slip past
--- the unique key, which must hold the time. LIMIT 1 makes each a look-up by key, whatever the statistics say.
+-- Which of these messages are there already, or disagree with their incident: on when it occurred, as those would slip
+-- past the unique key, which must hold the time; on its camera; or on its site, as who may publish at one site shall not
+-- speak for another. The site may be the incident's, one above, or where its camera hangs now by the directory.
+-- LIMIT 1 makes each a look-up by key, whatever the statistics say; `since` and `until` spare the other chunks.
 SELECT b.place, m.seq IS NULL AS contradicts
-FROM unnest(%(place)s::integer[], %(incident_id)s::uuid[], %(seq)s::integer[], %(occurred_at)s::timestamptz[])
-    AS b (place, incident_id, seq, occurred_at)
-CROSS JOIN LATERAL (SELECT s.occurred_at FROM incident s WHERE s.incident_id = b.incident_id LIMIT 1) AS i
+FROM unnest(%(place)s::integer[], %(incident_id)s::uuid[], %(seq)s::integer[], %(occurred_at)s::timestamptz[],
+    %(district)s::text[], %(substation)s::text[], %(checkpoint)s::text[], %(camera)s::text[])
+    AS b (place, incident_id, seq, occurred_at, district, substation, checkpoint, camera)
+CROSS JOIN LATERAL (
+    SELECT s.occurred_at, s.district, s.substation, s.checkpoint, s.camera FROM incident s
+    WHERE s.incident_id = b.incident_id LIMIT 1
+) AS i
 LEFT JOIN LATERAL (
     SELECT a.seq FROM incident_message a
-    WHERE a.incident_id = b.incident_id AND a.seq = b.seq AND a.occurred_at = i.occurred_at LIMIT 1
+    WHERE a.incident_id = b.incident_id AND a.seq = b.seq AND a.occurred_at = b.occurred_at
+      AND a.occurred_at BETWEEN %(since)s::timestamptz AND %(until)s::timestamptz LIMIT 1
 ) AS m ON true
-WHERE m.seq IS NOT NULL OR i.occurred_at <> b.occurred_at
+WHERE m.seq IS NOT NULL OR i.occurred_at <> b.occurred_at OR i.camera <> b.camera OR NOT (
+    (b.district = i.district AND coalesce(b.substation = i.substation, b.substation IS NULL)
+        AND coalesce(b.checkpoint = i.checkpoint, b.checkpoint IS NULL))
+    OR EXISTS (
+        SELECT FROM camera c WHERE c.id = b.camera AND c.district = b.district
+            AND (c.substation, c.checkpoint) IS NOT DISTINCT FROM (b.substation, b.checkpoint)
+    )
+)
+
+-- name: correct_states
+-- Of messages that are new and no plain continuation: the state with the highest seq stays, and nothing overwrites
+-- `cleared`. Their incidents are locked.
+UPDATE incident SET
+    seq = b.seq, observed_at = b.observed_at, severity = b.severity, phase = b.phase, lon = b.lon, lat = b.lat,
+    score = b.score, count = b.count, detail = b.detail
+FROM unnest(%(incident_id)s::uuid[], %(seq)s::integer[], %(observed_at)s::timestamptz[], %(severity)s::text[],
+    %(phase)s::text[], %(lon)s::float8[], %(lat)s::float8[], %(score)s::float8[], %(count)s::integer[],
+    string_to_array(%(detail)s, E'\x1e')::jsonb[])
+    AS b (incident_id, seq, observed_at, severity, phase, lon, lat, score, count, detail)
+WHERE incident.incident_id = b.incident_id
+  AND (b.phase = 'cleared', b.seq) > (incident.phase = 'cleared', incident.seq)
 
 -- name: advance_head
 -- The lock on the head is held until the commit, so a later cursor can only be taken, and seen, after this one is

@@ -4,11 +4,27 @@ import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
+import psycopg
 import pytest
 
-from gridwatch.domain import EventRecord, IncidentFilter, Phase, SystemClock
+from gridwatch.domain import EventRecord, Incident, IncidentFilter, Phase, SystemClock
 from gridwatch.store import Database, StoreError, StoreUnavailable
-from tests.integration.store.build import DISTRICT, INSIDE, OUTSIDE, fill_directory, incident, picture, record
+from tests.integration.store.build import (
+    CAMERAS,
+    DISTRICT,
+    GATE,
+    GRIDS,
+    INSIDE,
+    NORTH,
+    OUTSIDE,
+    SITES,
+    SOUTH,
+    UNITS,
+    fill_directory,
+    incident,
+    picture,
+    record,
+)
 
 ALL = IncidentFilter(scope=DISTRICT)
 
@@ -83,6 +99,86 @@ async def test_messages_of_a_batch_that_disagree_on_when_their_incident_occurred
         assert recording.contradicting == [first]
     [now] = await database.archive.incidents(ALL, None, 10)
     assert now.incident == moved
+
+
+async def test_a_message_of_another_site_does_not_touch_the_incident(database: Database) -> None:
+    """Who may publish at one site cannot end what another raised, though they know its id and time."""
+    raised, forged = incident(), incident(seq=1, phase=Phase.CLEARED, site=SOUTH)
+    await record(database, raised)
+    async with database.recording() as recording:
+        assert await recording.add_messages([forged]) == []
+        assert recording.contradicting == [forged]
+    [now] = await database.archive.incidents(ALL, None, 10)
+    assert now.incident == raised
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        incident(seq=5, site=SOUTH),
+        incident(seq=5, site=replace(GATE, checkpoint="other")),
+        incident(seq=5, camera="cam-2"),
+        replace(incident(seq=5), occurred_at=incident().occurred_at + timedelta(hours=1)),
+    ],
+    ids=["another substation", "another checkpoint", "another camera", "another time"],
+)
+async def test_a_wrong_message_does_not_hide_a_right_one_of_its_batch(database: Database, forged: Incident) -> None:
+    await record(database, incident())
+    async with database.recording() as recording:
+        assert await recording.add_messages([incident(seq=1), forged]) == [incident(seq=1)]
+        assert recording.contradicting == [forged]
+    [now] = await database.archive.incidents(ALL, None, 10)
+    assert now.incident == incident(seq=1)
+
+
+async def test_a_site_above_may_speak_for_those_below(database: Database) -> None:
+    await record(database, incident())
+    above = [incident(seq=1, site=NORTH), incident(seq=2, phase=Phase.CLEARED, site=DISTRICT)]
+    assert await record(database, *above) == above
+    [now] = await database.archive.incidents(ALL, None, 10)
+    assert (now.incident.phase, now.incident.site) == (Phase.CLEARED, GATE)
+
+
+async def test_a_camera_that_moved_ends_what_it_raised_at_its_old_site(database: Database) -> None:
+    await fill_directory(database)
+    cleared = incident(seq=1, phase=Phase.CLEARED, site=SOUTH)
+    await record(database, incident())
+    assert await record(database, cleared) == []
+    moved = [replace(one, site=SOUTH) if one.id == "cam-1" else one for one in CAMERAS]
+    await database.sync_directory(SITES, moved, GRIDS, UNITS)
+    assert await record(database, cleared) == [cleared]
+    [now] = await database.archive.incidents(ALL, None, 10)
+    assert (now.incident.phase, now.incident.site) == (Phase.CLEARED, GATE)
+
+
+async def test_cleared_counts_though_a_later_message_came_before_it(database: Database) -> None:
+    cleared = incident(seq=3, phase=Phase.CLEARED)
+    await record(database, incident(), incident(seq=4))
+    assert await record(database, cleared) == [cleared]
+    [now] = await database.archive.incidents(ALL, None, 10)
+    assert now.incident == cleared
+
+
+async def test_a_message_that_is_there_does_not_come_again_in_another_phase(database: Database) -> None:
+    await record(database, incident(), incident(seq=1))
+    assert await record(database, incident(seq=1, phase=Phase.CLEARED)) == []
+    [now] = await database.archive.incidents(ALL, None, 10)
+    assert now.incident == incident(seq=1)
+
+
+async def test_a_recorder_that_had_to_wait_keeps_what_the_other_did_not(database: Database, database_dsn: str) -> None:
+    """It saw the incident as it was before the other's message."""
+    await record(database, incident(), incident("new", at=timedelta(seconds=1)))
+    first, second = incident(seq=1), incident(seq=2)
+    async with database.recording() as recording:
+        assert await recording.add_messages([first]) == [first]
+        waiting = asyncio.create_task(record(database, first, second))
+        async with asyncio.timeout(10), await psycopg.AsyncConnection.connect(database_dsn, autocommit=True) as looking:
+            waits = b"SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            while await (await looking.execute(waits)).fetchone() is None:
+                await asyncio.sleep(0.01)
+    assert await waiting == [second]
+    assert [e.incident.seq for e in await database.archive.history(first.id)] == [0, 1, 2]
 
 
 async def test_text_that_copy_arrays_and_json_must_quote_comes_back_as_it_was(database: Database) -> None:

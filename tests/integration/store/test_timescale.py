@@ -15,7 +15,7 @@ import pytest
 from psycopg.rows import dict_row
 
 from gridwatch.domain import IncidentFilter, Phase, SitePath
-from gridwatch.store.message_rows import array, copy_line, message_row, state_parameters
+from gridwatch.store.message_rows import copy_line, known_parameters, message_row, state_parameters
 from gridwatch.store.migrate import packaged_migrations, timescale_variant
 from gridwatch.store.queries import queries
 from gridwatch.store.recording import latest_states
@@ -72,18 +72,16 @@ def recording(*incidents: Any) -> list[Step]:
     """
     unique = list({one.message_id: one for one in incidents}.values())
     rows = [message_row(one, "g1") for one in unique]
-    states = state_parameters([rows[place] for place in latest_states(unique, rows).values()])
+    states = state_parameters([rows[place] for place in latest_states(unique).values()])
     evidence = [{"incident_id": str(one.id), **evidence_object(e)} for one in unique for e in one.evidence]
-    places = [str(place) for place, _ in enumerate(unique)]
-    columns = zip(*[row.key for row in rows], strict=True)
-    keys = {name: array(column) for name, column in zip(("incident_id", "seq", "occurred_at"), columns, strict=True)}
-    known = reading_set("recording", "known", place=array(places), **keys)
+    known = reading_set("recording", "known", **known_parameters(dict(enumerate(rows))))
     # Its type is told to the server by psycopg, which Node leaves to be guessed from here.
     advance = queries("recording")["advance_head"].decode().replace("%(count)s", "%(count)s::bigint")
     return [
         Step("BEGIN", {}),
         reading_whole("recording", "keep_states", **states),
         known,
+        named("recording", "correct_states", **states),
         named("recording", "add_evidence", evidence=json.dumps(evidence)),
         Step(f"WITH r AS ({advance}) SELECT base FROM r", {"count": len(unique)}),  # noqa: S608
         appending([copy_line(row, START.isoformat(), 0) for row in rows]),
@@ -112,10 +110,9 @@ def _literals(line: str) -> str:
 def reading_whole(file: str, name: str, **parameters: Any) -> Step:
     """A query that changes rows, which may stand at the top only."""
     text = queries(file)[name].decode()
-    return Step(
-        text.replace("replace(", "to_json(replace(").replace("AS fresh FROM kept", ")::text AS row FROM kept"),
-        parameters,
-    )
+    begin, end = text.rsplit("SELECT ", 1)
+    columns, source = end.replace(" AS kept", "").replace(" AS before", "").rsplit(" FROM ", 1)
+    return Step(f"{begin}SELECT json_build_array({columns})::text AS row FROM {source}", parameters)  # noqa: S608
 
 
 WEEKS = [incident(f"week-{n}", at=timedelta(weeks=n), evidence=[picture()]) for n in range(5)]
