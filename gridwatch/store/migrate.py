@@ -2,7 +2,8 @@
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib.resources import files
@@ -86,6 +87,7 @@ async def migrate(
 ) -> list[str]:  # fmt: skip
     """Bring the database up to date, or to the migration numbered `to`, up or down; the names of what was done.
 
+    What differs on TimescaleDB comes after the newest of the packaged migrations; others that are given stand alone.
     Everything happens in one transaction under an advisory lock, so a second starter waits and then finds nothing to
     do. Raises MigrationError when an applied migration was changed or is unknown here (a newer program's database),
     when a step fails (nothing was done), or when going down would lose what is stored and `allow_loss` is not given;
@@ -95,11 +97,11 @@ async def migrate(
     wanted = packaged_migrations() if migrations is None else migrations
     with translated("cannot migrate the database"):
         async with await _connect(dsn) as connection:
-            timescale = await _timescale(connection)
+            timescale = await _timescale(connection) if migrations is None else None
             if timescale == _EXTENSION:
-                await connection.execute(sql["create_timescale"])
-            async with connection.transaction():
-                await connection.execute(sql["lock"], {"key": _LOCK})
+                async with _alone(connection):
+                    await connection.execute(sql["create_timescale"])
+            async with _alone(connection):
                 await connection.execute(sql["create_list"])
                 steps = _steps(wanted, await _applied(connection), to, timescale=timescale is not None)
                 for step in steps:
@@ -116,7 +118,7 @@ async def plan(
     wanted = packaged_migrations() if migrations is None else migrations
     with translated("cannot look at the database"):
         async with await _connect(dsn) as connection:
-            timescale = await _timescale(connection)
+            timescale = await _timescale(connection) if migrations is None else None
             row = await (await connection.execute(queries("migrate")["has_list"])).fetchone()
             applied = await _applied(connection) if row and row["there"] else {}
     steps = _steps(wanted, applied, to, timescale=timescale is not None)
@@ -124,6 +126,14 @@ async def plan(
         create = queries("migrate")["create_timescale"].decode()
         steps.insert(0, MigrationStep(name=_EXTENSION, direction=Direction.UP, sql=create, sha256=""))
     return steps
+
+
+@asynccontextmanager
+async def _alone(connection: Connection) -> AsyncIterator[None]:
+    """A transaction that no other starter is in: IF NOT EXISTS is no lock, two can find that something is not there."""
+    async with connection.transaction():
+        await connection.execute(queries("migrate")["lock"], {"key": _LOCK})
+        yield
 
 
 async def _connect(dsn: str) -> Connection:
@@ -157,7 +167,7 @@ def _steps(
     pending = _pending([one for one in wanted if one.number <= upto], applied, {one.name for one in wanted})
     undone = [_undoing(one) for one in reversed(wanted) if one.number > upto and one.name in applied]
     variant = timescale_variant()
-    if not undone and timescale and to is None and applied.get(TIMESCALE) != variant.sha256:
+    if timescale and not undone and upto == wanted[-1].number and applied.get(TIMESCALE) != variant.sha256:
         pending.append(variant)
     applying = [MigrationStep(name=one.name, direction=Direction.UP, sql=one.sql, sha256=one.sha256) for one in pending]
     return undone + applying
