@@ -99,7 +99,6 @@ class RetentionStore:
                 "ids": [row["incident_id"] for row in rows], "times": times, "first": times[0], "last": times[-1],
                 "now": parameters["now"],
             }  # fmt: skip
-            await connection.execute(self._sql["may_decompress"])
             messages = (await connection.execute(self._sql["delete_messages"], gone)).rowcount
             named = await (await connection.execute(self._sql["delete_evidence"], gone)).fetchone()
             await connection.execute(self._sql["delete_incidents"], gone)

@@ -31,10 +31,6 @@ ORDER BY i.occurred_at, i.incident_id
 LIMIT %(limit)s
 FOR UPDATE OF i SKIP LOCKED
 
--- name: may_decompress
--- Of any effect on TimescaleDB only, where deleting old messages opens compressed batches; the batch bounds them here.
-SELECT set_config('timescaledb.max_tuples_decompressed_per_dml_transaction', '0', true)
-
 -- name: delete_messages
 -- The two bounds say nothing new: they let TimescaleDB pass over every chunk but those concerned.
 DELETE FROM incident_message m
