@@ -81,6 +81,7 @@ class RetentionJob:
                 # As long again for whoever records and reads.
                 await pause(stop, self._clock.monotonic() - began)
         counts.unnamed += await self._store.doom_unnamed(self._policies, by)
+        await self._store.forget_chunks(self._policies)
         counts.files += await self._remove_files(stop, by)
         if not stop.is_set():
             await self._store.finish()

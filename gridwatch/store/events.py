@@ -18,7 +18,7 @@ _POLL_SECONDS = 1.0
 """How long a lost notification, or a lost connection, can go unnoticed."""
 
 _MOST = 10_000
-"""Messages looked at by one statement, and then more and more: TimescaleDB sorts all that it finds in compressed chunks."""
+"""Messages looked at by one statement, then more and more: TimescaleDB sorts all that it finds in compressed chunks."""
 
 
 class EventLogStore:

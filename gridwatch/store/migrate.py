@@ -1,9 +1,10 @@
 """Numbered migrations: applied once, in order, by one starter at a time, all or none; and undone the same way."""
 
+import asyncio
 import hashlib
 import re
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib.resources import files
@@ -22,6 +23,7 @@ log = structlog.get_logger(__name__)
 TIMESCALE = "timescale"
 _EXTENSION = "timescaledb"
 _LOCK = 0x67726964  # "grid": any number that nobody else in this database uses for advisory locks
+_AGAIN_SECONDS = 0.2
 _FILE = re.compile(r"^(\d{4})_\w+\.sql$")
 _LOSES = re.compile(r"^-- loses ([^:]+): (.+)$", re.MULTILINE)
 
@@ -106,6 +108,9 @@ async def migrate(
                 steps = _steps(wanted, await _applied(connection), to, timescale=timescale is not None)
                 for step in steps:
                     await _take(connection, step, clock, allow_loss=allow_loss)
+                uncounted = await _uncounted(connection) if any(step.name == TIMESCALE for step in steps) else []
+            for refresh in uncounted:
+                await _refresh(connection, refresh)
     if steps:
         log.info("database_migrated", steps=[f"{one.direction} {one.name}" for one in steps], to=to)
     return [step.name for step in steps]
@@ -134,6 +139,21 @@ async def _alone(connection: Connection) -> AsyncIterator[None]:
     async with connection.transaction():
         await connection.execute(queries("migrate")["lock"], {"key": _LOCK})
         yield
+
+
+async def _uncounted(connection: Connection) -> list[bytes]:
+    """Statements that count what is older than the continuous aggregates that were just made over it."""
+    rows = await (await connection.execute(queries("migrate")["never_refreshed"])).fetchall()
+    return [row["refresh"].encode() for row in rows]
+
+
+async def _refresh(connection: Connection, refresh: bytes) -> None:
+    """Not in a transaction: TimescaleDB refuses that, and refuses while the job that it just got is at the same."""
+    while True:
+        with suppress(psycopg.errors.LockNotAvailable):
+            await connection.execute(refresh)
+            return
+        await asyncio.sleep(_AGAIN_SECONDS)
 
 
 async def _connect(dsn: str) -> Connection:

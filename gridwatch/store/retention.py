@@ -20,6 +20,8 @@ BATCH = 200
 """Incidents of one transaction: some tens of milliseconds."""
 FILES = 50
 """Files of one transaction."""
+CHUNKS = 20
+"""Chunks of one transaction: each is a dozen locks, and a server has some thousand."""
 ARRIVING = timedelta(hours=1)
 """Bytes that came this lately may have their incident on the way."""
 UNNAMED = timedelta(days=8)
@@ -150,6 +152,19 @@ class RetentionStore:
                     subject = f"{row['files']} files of no incident, {kept.days} days old"
                     await self._say(connection, by, "retention.unnamed", subject)
             total += row["files"]
+
+    async def forget_chunks(self, policies: Sequence[RetentionPolicy]) -> int:
+        """Drop what TimescaleDB keeps of days of which nothing is left; how many. There is none on plain PostgreSQL.
+
+        Nothing below the least floor is looked at.
+        """
+        before = self._clock.now() - min((one.floor for one in policies), default=timedelta(0))
+        total = 0
+        while True:
+            row = await self._pool.row(self._sql["forget_chunks"], {"before": before, "most": CHUNKS})
+            if row is None or not row["chunks"]:
+                return total
+            total += row["chunks"]
 
     async def adopt(self) -> int:
         """Take up files that the database does not know, as after a restore; how many. They count as arrived now."""

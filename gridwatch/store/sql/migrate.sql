@@ -36,3 +36,19 @@ SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'timescaledb') AS instal
 
 -- name: create_timescale
 CREATE EXTENSION IF NOT EXISTS timescaledb
+
+-- name: never_refreshed
+-- Continuous aggregates that hold nothing yet though there is something to count: a database that was plain PostgreSQL, or
+-- an aggregate that is new. Their policies look back 28 days; what is older would not be counted from their first run on.
+-- Asked before the commit that gives the policies to the server. The others rest on these and look back at everything.
+SELECT format('CALL refresh_continuous_aggregate(%L, NULL, NULL)', a.view_name) AS refresh
+FROM timescaledb_information.continuous_aggregates a
+WHERE a.view_schema = current_schema AND a.view_name IN ('site_hours', 'site_days', 'grid_days', 'grid_hours')
+  AND EXISTS (SELECT FROM incident_message)
+  AND NOT EXISTS (
+      SELECT FROM timescaledb_information.chunks c
+      WHERE c.hypertable_schema = a.materialization_hypertable_schema
+        AND c.hypertable_name = a.materialization_hypertable_name
+  )
+-- By day after by hour, on which it rests.
+ORDER BY a.view_name = 'site_days'

@@ -110,6 +110,9 @@ WITH seen AS (
 )
 SELECT (SELECT max(arrived_at) FROM seen) AS reached, (SELECT count(*) FROM doomed) AS files
 
+-- name: forget_chunks
+SELECT forget_chunks(%(before)s, %(most)s) AS chunks
+
 -- name: chore
 SELECT finished_at FROM chore WHERE name = %(name)s
 

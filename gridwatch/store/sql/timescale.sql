@@ -3,7 +3,8 @@
 --
 -- Time-ordered tables become hypertables and old chunks are compressed. Rows, constraints, queries and results are
 -- those of plain PostgreSQL. Of incidents and the audit nothing here deletes: retention has a floor, holds and an audit
--- entry for each deletion (regulation 799, articles 16 and 17), which a chunk-dropping policy knows nothing of.
+-- entry for each deletion (regulation 799, articles 16 and 17), which a chunk-dropping policy knows nothing of. What
+-- retention has emptied is dropped.
 
 -- A chunk a week. What names no time is planned chunk by chunk, a millisecond and more each, and a year of days would
 -- be 365 of them; a week of 300 busy cameras is half a million rows, which memory holds.
@@ -48,8 +49,8 @@ CREATE OR REPLACE FUNCTION forget_series(now timestamptz) RETURNS bigint LANGUAG
 
 -- The counts of 0003_statistics become continuous aggregates: the same views, which add what is newer than they are
 -- (`materialized_only = false`). What arrives late is counted by the next refresh. They look back 28 days, less than the
--- least time that incidents are kept: so counts outlive what retention deletes, as they do on plain PostgreSQL. After
--- older data was moved here: CALL refresh_continuous_aggregate('site_hours', NULL, NULL), and so for the other two.
+-- least time that incidents are kept: so counts outlive what retention deletes, as they do on plain PostgreSQL. What is
+-- older when they are made is counted once, by the program (`migrate.sql`).
 DO $$
 BEGIN
     IF EXISTS (SELECT FROM timescaledb_information.continuous_aggregates WHERE view_name = 'site_hours') THEN
@@ -75,7 +76,7 @@ BEGIN
 END
 $$;
 -- The whole of 0041_totals: each from the smallest there is, so that what it must add, of today, is little. `grid_hours` is
--- there for that alone. Where these came later than the incidents: CALL refresh_continuous_aggregate('grid_hours', NULL, NULL).
+-- there for that alone.
 DO $$
 BEGIN
     IF EXISTS (SELECT FROM timescaledb_information.continuous_aggregates WHERE view_name = 'grid_totals') THEN
@@ -121,3 +122,36 @@ FROM (VALUES
     ('substation_hours', NULL), ('district_days', NULL), ('grid_totals', NULL)
 ) AS aggregate (name, since);
 CREATE OR REPLACE FUNCTION count_incidents(most bigint) RETURNS bigint LANGUAGE sql AS 'SELECT 0::bigint';
+
+-- Chunks that retention has emptied. First looked at without a lock, and again when nobody else can write: a late message
+-- is never dropped with its chunk, it waits and gets a new one. Who holds the chunk is not waited for: there is a next day.
+CREATE OR REPLACE FUNCTION forget_chunks(before timestamptz, most integer) RETURNS bigint LANGUAGE plpgsql
+SET lock_timeout = '200ms' AS $$
+DECLARE
+    chunk record;
+    filled boolean;
+    dropped bigint := 0;
+BEGIN
+    FOR chunk IN
+        SELECT format('%I.%I', c.chunk_schema, c.chunk_name) AS name, c.range_start, c.range_end
+        FROM timescaledb_information.chunks c
+        WHERE c.hypertable_schema = current_schema AND c.hypertable_name = 'incident_message' AND c.range_end <= before
+        ORDER BY c.range_end
+    LOOP
+        EXIT WHEN dropped >= most;
+        EXECUTE format('SELECT EXISTS (SELECT FROM %s)', chunk.name) INTO filled;
+        CONTINUE WHEN filled;
+        BEGIN
+            EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', chunk.name);
+            EXECUTE format('SELECT EXISTS (SELECT FROM %s)', chunk.name) INTO filled;
+            IF NOT filled THEN
+                PERFORM drop_chunks('incident_message', older_than => chunk.range_end, newer_than => chunk.range_start);
+                dropped := dropped + 1;
+            END IF;
+        EXCEPTION WHEN lock_not_available THEN
+            EXIT;
+        END;
+    END LOOP;
+    RETURN dropped;
+END
+$$;
