@@ -16,6 +16,7 @@ from gridwatch import __version__
 from gridwatch.api import (
     errors,
     routes_cases,
+    routes_counts,
     routes_holds,
     routes_incidents,
     routes_operations,
@@ -45,14 +46,15 @@ TAGS = [
     {"name": "session", "description": "Logging in and out."},
     {"name": "tree", "description": "Sites, cameras, grids, and the words shown for them."},
     {"name": "incidents", "description": "What happened, and its evidence."},
+    {"name": "counts", "description": "How much happened, by time, kind and grid, and what cameras saw by the minute."},
     {"name": "cases", "description": "Work in a grid, followed until it is evaluated."},
     {"name": "live stream", "description": "Incidents as they are committed."},
     {"name": "holds", "description": "What must not be deleted, why, for whom and until when."},
     {"name": "operations", "description": "Audit, health and metrics."},
 ]
 ROUTERS = (
-    routes_session.router, routes_tree.router, routes_incidents.router, routes_cases.router, routes_stream.router,
-    routes_holds.router, routes_operations.router,
+    routes_session.router, routes_tree.router, routes_incidents.router, routes_counts.router, routes_cases.router,
+    routes_stream.router, routes_holds.router, routes_operations.router,
 )  # fmt: skip
 
 

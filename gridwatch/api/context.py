@@ -10,7 +10,17 @@ from prometheus_client import CollectorRegistry
 
 from gridwatch.api.login import LoginLimiter, Passwords
 from gridwatch.api.metrics import ApiMetrics
-from gridwatch.api.ports import Accounts, AuditLog, CaseBook, Directory, EventLog, Holds, IncidentArchive
+from gridwatch.api.ports import (
+    Accounts,
+    AuditLog,
+    CaseBook,
+    Counts,
+    Directory,
+    EventLog,
+    Holds,
+    IncidentArchive,
+    Observations,
+)
 from gridwatch.api.streams import Streams
 from gridwatch.domain import Category, Clock
 
@@ -29,6 +39,8 @@ class ApiServices:
     accounts: Accounts
     audit: AuditLog
     holds: Holds
+    counts: Counts
+    observations: Observations
     checks: Mapping[str, HealthCheck] = field(default_factory=dict)
     """Further parts `/healthz` reports, by name; the database is always there."""
     concerns: Mapping[str, HealthCheck] = field(default_factory=dict)

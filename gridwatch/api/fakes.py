@@ -2,8 +2,9 @@
 
 import asyncio
 import hashlib
+from collections import Counter
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from gridwatch.domain import (
@@ -19,12 +20,15 @@ from gridwatch.domain import (
     Hold,
     Incident,
     IncidentFilter,
+    IncidentKind,
     IncidentRecord,
+    Observation,
     PageKey,
     SitePath,
     SiteRecord,
 )
 from gridwatch.store import EvidenceAltered, StoreUnavailable
+from gridwatch.store.statistics import Bucket, CountFilter, GridCount, KindSeries
 
 
 class MemoryStore:
@@ -39,6 +43,7 @@ class MemoryStore:
         self.account_records: dict[str, Account] = {}
         self.audit_entries: list[AuditEntry] = []
         self.hold_records: dict[UUID, Hold] = {}
+        self.observation_records: list[Observation] = []
         self._events: list[EventRecord] = []
         self._evidence: dict[tuple[UUID, str], bytes] = {}
         self._sessions: dict[str, tuple[str, datetime]] = {}
@@ -225,6 +230,33 @@ class MemoryStore:
         """See ports.AuditLog."""
         self._check()
         return [entry for entry in reversed(self.audit_entries) if entry.at >= since][:limit]
+
+    # Counts and observations
+
+    async def by_time(self, where: CountFilter, bucket: Bucket) -> list[KindSeries]:
+        """See ports.Counts."""
+        step = timedelta(hours=1) if bucket is Bucket.HOUR else timedelta(days=1)
+        buckets = -((where.since - where.until) // step)
+        found: dict[IncidentKind, list[int]] = {}
+        for event in self._counted(where):
+            counts = found.setdefault(event.incident.kind, [0] * buckets)
+            counts[(event.incident.occurred_at - where.since) // step] += 1
+        return [KindSeries(kind=kind, begin=where.since, counts=tuple(found[kind])) for kind in sorted(found)]
+
+    async def by_grid(self, where: CountFilter) -> list[GridCount]:
+        """See ports.Counts."""
+        found = Counter(event.grid for event in self._counted(where) if event.grid is not None)
+        return [GridCount(grid=grid, incidents=found[grid]) for grid in sorted(found)]
+
+    async def observations(self, camera: str, since: datetime, until: datetime) -> list[Observation]:
+        """See ports.Observations."""
+        self._check()
+        return [one for one in self.observation_records if one.camera == camera and since <= one.minute < until]
+
+    def _counted(self, where: CountFilter) -> list[EventRecord]:
+        self._check()
+        wanted = IncidentFilter(scope=where.scope, kinds=tuple(where.kinds), since=where.since, until=where.until)
+        return [one for one in self._events if one.incident.seq == 0 and _matches(one.incident, wanted)]
 
     # Holds
 

@@ -17,10 +17,12 @@ from gridwatch.domain import (
     Hold,
     IncidentFilter,
     IncidentRecord,
+    Observation,
     PageKey,
     SitePath,
     SiteRecord,
 )
+from gridwatch.store.statistics import Bucket, CountFilter, GridCount, KindSeries
 
 
 class Directory(Protocol):
@@ -66,6 +68,23 @@ class EventLog(Protocol):
 
     async def wait(self, after: int, timeout: float) -> int:
         """The head as soon as it is above `after`, or the head after `timeout` seconds."""
+
+
+class Counts(Protocol):
+    """Incidents counted."""
+
+    async def by_time(self, where: CountFilter, bucket: Bucket) -> list[KindSeries]:
+        """Of a site and all below it, by kind; a kind without incidents is left out."""
+
+    async def by_grid(self, where: CountFilter) -> list[GridCount]:
+        """Of each grid, by code, over whole days; incidents outside every grid are left out."""
+
+
+class Observations(Protocol):
+    """What cameras saw by the minute."""
+
+    async def observations(self, camera: str, since: datetime, until: datetime) -> list[Observation]:
+        """Minutes that begin in [since, until), by time."""
 
 
 class CaseBook(Protocol):

@@ -40,7 +40,8 @@ class ServeRole:
         watch = EvidenceWatch(database.integrity, registry)
         services = ApiServices(
             directory=database.directory, archive=database.archive, log=database.events, cases=database.cases,
-            accounts=database.accounts, audit=database.audit, holds=database.holds,
+            accounts=database.accounts, audit=database.audit, holds=database.holds, counts=database.statistics,
+            observations=database.observations,
             concerns={"evidence": watch.sound}, registry=registry,
         )  # fmt: skip
         settings = ApiSettings(

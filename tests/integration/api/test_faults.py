@@ -44,7 +44,8 @@ async def database(server: Server, tmp_path_factory: pytest.TempPathFactory) -> 
 async def api_over(database: Database) -> AsyncIterator[tuple[httpx.AsyncClient, dict[str, str]]]:
     services = ApiServices(
         directory=database.directory, archive=database.archive, log=database.events, cases=database.cases,
-        accounts=database.accounts, audit=database.audit, holds=database.holds,
+        accounts=database.accounts, audit=database.audit, holds=database.holds, counts=database.statistics,
+        observations=database.observations,
     )  # fmt: skip
     settings = ApiSettings(categories={CATEGORY.id: CATEGORY}, answer_s=ANSWER_S)
     server = ApiServer(create_app(services, settings, CLOCK, Passwords(CHEAP)))

@@ -1,6 +1,7 @@
 """The API over a real database: from a committed message to the stream, a case, its step and the audit."""
 
 from dataclasses import replace
+from datetime import timedelta
 from hashlib import sha256
 from uuid import UUID
 
@@ -9,7 +10,7 @@ import pytest
 
 from gridwatch.api import ApiServer, ApiServices, ApiSettings, Passwords, create_app
 from gridwatch.cases import CaseLinker
-from gridwatch.domain import Account, Incident, Phase, Role, SitePath, SystemClock, Unit
+from gridwatch.domain import Account, Incident, Observation, Phase, Role, SitePath, SystemClock, Unit
 from gridwatch.store import Database
 from tests.fixtures.api import CATEGORY, CHEAP, PASSWORD_HASH, ApiWorld, log_in, make_evidence, make_grid, make_incident
 from tests.integration.api.sse import listen
@@ -36,7 +37,8 @@ async def furnished(database: Database) -> Database:
 def server_over(database: Database) -> ApiServer:
     services = ApiServices(
         directory=database.directory, archive=database.archive, log=database.events, cases=database.cases,
-        accounts=database.accounts, audit=database.audit, holds=database.holds,
+        accounts=database.accounts, audit=database.audit, holds=database.holds, counts=database.statistics,
+        observations=database.observations,
     )  # fmt: skip
     settings = ApiSettings(categories={CATEGORY.id: CATEGORY})
     return ApiServer(create_app(services, settings, SystemClock(), Passwords(CHEAP)))
@@ -105,3 +107,28 @@ async def test_resume_scope_and_pages_hold_in_sql_too(furnished: Database) -> No
         assert sorted(rows) == [f"north-{number}" for number in range(5)]
         assert beyond.status_code == 400
     assert seen == [(f"north-{number}", seq) for number in range(5) for seq in (0, 1)]
+
+
+async def test_counts_and_observations_come_from_postgresql(furnished: Database) -> None:
+    one = make_incident()
+    await commit(furnished, one)
+    minute = one.occurred_at.replace(second=0, microsecond=0)
+    seen = Observation(
+        camera="cam-1", site=SitePath.parse("demo/north/gate"), minute=minute, frames=9, analysed=8, detected=7,
+        dropped=1, moving=0.5, fps=5.0, classes=(),
+    )  # fmt: skip
+    await furnished.observations.save([seen])
+    server = server_over(furnished)
+    await server.start()
+    try:
+        async with httpx.AsyncClient(base_url=server.url) as client:
+            login = await log_in(client, "north")
+            period = {"since": minute.isoformat(), "until": (minute + timedelta(hours=1)).isoformat()}
+            hours = await client.get("/v1/counts", params={**period, "bucket": "hour"}, headers=login)
+            grids = await client.get("/v1/counts/grids", params=period, headers=login)
+            minutes = await client.get("/v1/cameras/cam-1/observations", params=period, headers=login)
+    finally:
+        await server.close()
+    assert [(kind["kind"], sum(kind["counts"])) for kind in hours.json()["items"]] == [(one.kind, 1)]
+    assert [item["incidents"] for item in grids.json()["items"]] == [1]
+    assert [row["frames"] for row in minutes.json()] == [9]

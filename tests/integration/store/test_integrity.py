@@ -221,7 +221,8 @@ async def test_health_and_metrics_tell_of_damage(database: Database, place: tupl
     watch = EvidenceWatch(database.integrity, registry)
     services = ApiServices(
         directory=database.directory, archive=database.archive, log=database.events, cases=database.cases,
-        accounts=database.accounts, audit=database.audit, holds=database.holds, concerns={"evidence": watch.sound},
+        accounts=database.accounts, audit=database.audit, holds=database.holds, counts=database.statistics,
+        observations=database.observations, concerns={"evidence": watch.sound},
         registry=registry,
     )  # fmt: skip
     app = create_app(services, ApiSettings(categories={}), FakeClock(START), Passwords(CHEAP))

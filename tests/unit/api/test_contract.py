@@ -19,6 +19,13 @@ BODIES = {
     "/v1/holds": {"incident": str(UUID(int=1)), "reason": "a complaint", "person": "Li", "until": "2030-01-01T00:00Z"},
     "/v1/holds/{hold_id}/release": {"reason": "settled"},
 }
+PERIOD = {"since": "2026-03-01T00:00:00Z", "until": "2026-03-02T00:00:00Z"}
+QUERIES = {
+    "/v1/counts": PERIOD,
+    "/v1/counts/grids": PERIOD,
+    "/v1/cameras/{camera_id}/observations": PERIOD,
+    "/v1/incidents/{incident_id}/evidence/{sha256}": {"reason": "look"},
+}
 PUBLIC = {("/v1/session", "post"), ("/healthz", "get")}
 
 
@@ -84,15 +91,15 @@ async def test_answers_are_what_the_document_says(
         content = operation["responses"].get("200", {}).get("content", {})
         if method != "get" or "application/json" not in content:
             continue
-        url = path.format(incident_id=incident.id, case_id=case.id)
-        answer = await client.get(url, headers=login)
+        url = path.format(incident_id=incident.id, case_id=case.id, camera_id="cam-1")
+        answer = await client.get(url, headers=login, params=QUERIES.get(path, {}))
         assert answer.status_code == 200, url
         schema = {
             "$ref": f"urn:api#/paths/{path.replace('/', '~1')}/get/responses/200/content/application~1json/schema"
         }
         Draft202012Validator(schema, registry=registry).validate(answer.json())
         checked += 1
-    assert checked == 12
+    assert checked == 15
 
 
 async def test_every_endpoint_says_503_when_the_database_is_away(
@@ -101,6 +108,7 @@ async def test_every_endpoint_says_503_when_the_database_is_away(
     login = await log_in(client, "administrator")
     world.store.available = False
     ids = {"incident_id": make_incident().id, "case_id": make_case().id, "hold_id": UUID(int=1), "sha256": "a" * 64}
+    ids["camera_id"] = "cam-1"
     for path, method, _ in operations(document):
         if path in {"/healthz", "/metrics"}:
             continue
@@ -111,7 +119,7 @@ async def test_every_endpoint_says_503_when_the_database_is_away(
             url,
             headers=login,
             json=body if method == "post" else None,
-            params={"reason": "look"} if "ev" in url else {},
+            params=QUERIES.get(path, {}),
         )
         assert answer.status_code == 503, (path, answer.text)
         assert answer.headers["retry-after"] == "5"
