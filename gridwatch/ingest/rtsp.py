@@ -113,20 +113,22 @@ class _Opening:
         Raises CameraRefused, CameraUnreachable or NoVideo.
         """
         camera, url = self.camera, self.url
-        loss = stack.enter_context(heard_loss()) if transport == "udp" else None
+        hearing = stack.enter_context(ExitStack())
+        loss = hearing.enter_context(heard_loss()) if transport == "udp" else None
         try:
             try:
                 container = self._connect_by("tcp" if loss is None else "udp", credentials)
             except av.FFmpegError as error:
                 if transport != "auto" or error.errno != _NOT_THAT_WAY:
                     raise
-                loss = stack.enter_context(heard_loss())
+                loss = hearing.enter_context(heard_loss())
                 container = self._connect_by("udp", credentials)
         except av.error.HTTPUnauthorizedError as error:
             without_url(error)
             proof = _proof_for_relay(camera, url, credentials)
             if transport == "udp":
                 log.warning("rtsp_over_tcp", camera=camera, reason="Digest with SHA-256 is not given over UDP")
+            hearing.close()  # what nobody asks for would pile up
             loss = None
             container = self._connect_relayed(
                 lambda: stack.enter_context(Relay(camera, url, proof, self.limits, self.tls_ca)).url

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import av.logging
 import numpy as np
 import psutil
 import pytest
@@ -18,6 +19,7 @@ from gridwatch.config.model import CameraSource
 from gridwatch.domain import SystemClock
 from gridwatch.ingest import CameraRefused, CameraUnreachable, StreamEnded, StreamStalled, recorded_frames
 from gridwatch.ingest.relay import Relay
+from gridwatch.ingest.rtsp import open_stream
 from gridwatch.ingest.urls import Credentials
 from gridwatch.rig import Fault, Rig, RigThread, RtspDigest, RtspLimits, VirtualCamera
 from tests.fixtures.rig import USERNAME, encode_clip
@@ -137,6 +139,16 @@ def test_udp_falls_to_tcp_and_says_so(strong: Rig) -> None:
     assert [one["reason"] for one in logs if one["event"] == "rtsp_over_tcp"] == [
         "Digest with SHA-256 is not given over UDP"
     ]
+
+
+def test_what_ffmpeg_says_is_not_kept_where_nobody_asks_for_it(strong: Rig) -> None:
+    url = rtsp_source(strong, "cam1", "").rtsp
+    assert url is not None
+    with av.logging.Capture() as lines, open_stream("cam1", url, CREDENTIALS, "udp", DEADLINE) as opened:
+        assert opened.loss is None, "over TCP"
+        lines.clear()
+        av.logging.log(av.logging.WARNING, "rtsp", "one more")
+        assert [line for _, _, line in lines] == ["one more"]
 
 
 def test_an_end_a_stall_and_a_stop_are_what_they_are_without_relay(strong: Rig) -> None:
