@@ -140,11 +140,11 @@ async def test_it_checks_the_pictures_that_are_kept_and_tells_of_a_changed_one(
     settings: MakeSettings, mosquitto: BrokerControl, database_dsn: str, database: Database
 ) -> None:
     sha = sha256(b"was stored").hexdigest()
-    config = settings("rec-i", broker=mosquitto, dsn=database_dsn)
+    config = settings("rec-j", broker=mosquitto, dsn=database_dsn)
     folder = config.deployment.services.data_dir / "evidence"
     store = Database(dsn=database_dsn, pool_size=1, clock=CLOCK, evidence_dir=folder)
     await store.open()
-    assert await store.store_evidence(raised("rec-i", 1).id, sha, b"was stored")
+    assert await store.store_evidence(raised("rec-j", 1).id, sha, b"was stored")
     await store.close()
     (folder / sha[:2] / sha).write_bytes(b"was changed")
     async with recording(config), asyncio.timeout(20):
