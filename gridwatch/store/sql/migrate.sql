@@ -39,16 +39,18 @@ CREATE EXTENSION IF NOT EXISTS timescaledb
 
 -- name: never_refreshed
 -- Continuous aggregates that hold nothing yet though there is something to count: a database that was plain PostgreSQL, or
--- an aggregate that is new. Their policies look back 28 days; what is older would not be counted from their first run on.
--- Asked before the commit that gives the policies to the server. The others rest on these and look back at everything.
+-- an aggregate that is new. Their policies look back 28 days, what is older would not be counted from their first run on;
+-- or at everything, but the newest first, so that counts would lack what is older until they are done. Asked before the
+-- commit that gives the policies to the server. In the order in which they rest on one another.
 SELECT format('CALL refresh_continuous_aggregate(%L, NULL, NULL)', a.view_name) AS refresh
 FROM timescaledb_information.continuous_aggregates a
-WHERE a.view_schema = current_schema AND a.view_name IN ('site_hours', 'site_days', 'grid_days', 'grid_hours')
+JOIN unnest(ARRAY['site_hours', 'site_days', 'grid_days', 'grid_hours', 'substation_hours', 'district_days', 'grid_totals'])
+    WITH ORDINALITY AS ours (name, place) ON ours.name = a.view_name
+WHERE a.view_schema = current_schema
   AND EXISTS (SELECT FROM incident_message)
   AND NOT EXISTS (
       SELECT FROM timescaledb_information.chunks c
       WHERE c.hypertable_schema = a.materialization_hypertable_schema
         AND c.hypertable_name = a.materialization_hypertable_name
   )
--- By day after by hour, on which it rests.
-ORDER BY a.view_name = 'site_days'
+ORDER BY ours.place

@@ -197,12 +197,13 @@ async def test_a_database_that_was_plain_keeps_its_counts(
     await database.open()
     try:
         await fill_directory(database)
-        await record(database, *(days_ago(days) for days in (0, 20, 40, 300)))
-        assert await database.statistics.count_up() == 4
+        await record(database, *(days_ago(days) for days in range(300)))
+        assert await database.statistics.count_up() == 300
         assert await migrate(empty_database_dsn, SystemClock()) == [TIMESCALE]
+        assert await counted(database) == [[300], [300], [300]]
         with psycopg.connect(empty_database_dsn, autocommit=True) as there:
             run_jobs(there, "policy_refresh_continuous_aggregate")
-        assert await counted(database) == [[4], [4], [4]]
+        assert await counted(database) == [[300], [300], [300]]
     finally:
         await database.close()
 
