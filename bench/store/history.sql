@@ -80,7 +80,7 @@ DROP INDEX incident_newest, incident_newest_of_substation, incident_newest_of_ca
 
 -- name: indexes
 CREATE INDEX incident_newest ON incident (district, occurred_at DESC, incident_id DESC);
-CREATE INDEX incident_newest_of_substation ON incident (district, substation, occurred_at DESC, incident_id DESC);
+CREATE INDEX incident_newest_of_substation ON incident (district, substation, occurred_at DESC, incident_id DESC, kind);
 CREATE INDEX incident_newest_of_camera ON incident (camera, occurred_at DESC, incident_id DESC)
 
 -- name: count
