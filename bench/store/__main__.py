@@ -119,7 +119,8 @@ def main() -> None:
         figures += asked
     if chosen.json is not None:
         write(chosen.json, figures)
-        chosen.json.with_suffix(".plans.txt").write_text(explained, encoding="utf-8")
+        if explained:
+            chosen.json.with_suffix(".plans.txt").write_text(explained, encoding="utf-8")
 
 
 if __name__ == "__main__":
