@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import psycopg
+from psycopg.abc import RV, PQGen
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool
 
@@ -17,6 +18,8 @@ Parameters = Mapping[str, object]
 
 CHECKOUT_SECONDS = 5.0
 """How long a caller waits for a connection before the store counts as unavailable."""
+ANSWER_SECONDS = 45.0
+"""How long a statement waits for its server: longer than the server itself lets one run (`statement_timeout`)."""
 
 
 _ELSEWHERE = (psycopg.errors.ReadOnlySqlTransaction, psycopg.errors.IdleInTransactionSessionTimeout)
@@ -76,12 +79,27 @@ async def configure(connection: psycopg.AsyncConnection[Any]) -> None:
     await connection.execute(queries("session")["configure"])
 
 
+class _Impatient(psycopg.AsyncConnection[DictRow]):
+    """Gives up a server that keeps the connection open and says nothing: it is closed within ten seconds more."""
+
+    answer_seconds = ANSWER_SECONDS
+
+    async def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
+        try:
+            async with asyncio.timeout(self.answer_seconds):
+                return await super().wait(gen, interval, timeout)
+        except TimeoutError as error:
+            raise psycopg.OperationalError(f"the server said nothing for {self.answer_seconds:g} s") from error
+
+
 class Pool:
     """A pool of autocommit connections. For one event loop; not for several threads."""
 
-    def __init__(self, dsn: str, size: int) -> None:
+    def __init__(self, dsn: str, size: int, answer_seconds: float = ANSWER_SECONDS) -> None:
+        """`answer_seconds`: how long a statement may wait for the server before it is given up for gone."""
         self._dsn = _completed(dsn)
         self._size = size
+        self._answer_seconds = answer_seconds
         self._pool: AsyncConnectionPool[Connection] | None = None
 
     @property
@@ -95,6 +113,7 @@ class Pool:
         pool = AsyncConnectionPool[Connection](
             self._dsn, min_size=1, max_size=self._size, open=False, timeout=CHECKOUT_SECONDS,
             name="gridwatch-store", configure=configure,
+            connection_class=type("Impatient", (_Impatient,), {"answer_seconds": self._answer_seconds}),
             kwargs={"autocommit": True, "row_factory": dict_row, "application_name": "gridwatch"},
             # A connection from before a restart or a failover is found here rather than in the caller's statement.
             check=_works, reconnect_timeout=CHECKOUT_SECONDS,

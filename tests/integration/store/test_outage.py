@@ -9,6 +9,7 @@ import pytest
 
 from gridwatch.domain import IncidentFilter, SystemClock
 from gridwatch.store import Database, StoreUnavailable
+from gridwatch.store.pool import Pool
 from tests.integration.store.build import DISTRICT, incident, record
 from tests.integration.store.servers import Server, server_folder
 
@@ -71,6 +72,27 @@ async def test_a_connection_that_breaks_is_unavailable_and_the_next_works(server
     with pytest.raises(StoreUnavailable):
         await break_half_way()
     assert await record(database, incident()) == [incident()]
+
+
+async def test_a_server_that_hangs_with_its_connections_open_is_given_up(server: Server) -> None:
+    pool = Pool(server.running.dsn, 2, answer_seconds=0.5)
+    await pool.open()
+
+    async def hang_half_way() -> None:
+        async with pool.transaction("cannot record") as connection:
+            await connection.execute(b"SELECT 1")
+            server.hang()
+            await connection.execute(b"SELECT 2")
+
+    try:
+        async with asyncio.timeout(20):
+            with pytest.raises(StoreUnavailable, match="cannot record: the server said nothing for 0.5 s"):
+                await hang_half_way()
+        server.go_on()
+        assert await pool.row(b"SELECT 3 AS three") == {"three": 3}
+    finally:
+        server.go_on()
+        await pool.close()
 
 
 async def test_opening_without_a_server_is_unavailable(tmp_path: Path) -> None:
