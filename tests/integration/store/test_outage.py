@@ -86,7 +86,7 @@ async def test_a_server_that_hangs_with_its_connections_open_is_given_up(server:
 
     try:
         async with asyncio.timeout(20):
-            with pytest.raises(StoreUnavailable, match="cannot record: the server said nothing for 0.5 s"):
+            with pytest.raises(StoreUnavailable, match="cannot record: the server said nothing"):
                 await hang_half_way()
         server.go_on()
         assert await pool.row(b"SELECT 3 AS three") == {"three": 3}
