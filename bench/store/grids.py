@@ -23,19 +23,18 @@ def grid_figures(places: int, rounds: int) -> Sequence[Figure]:
     polygons = [shapely.Polygon([(p.lon, p.lat) for p in one.rings[0]]) for one in grids]
     shapely.prepare(polygons)
     chance = random.Random(7)  # noqa: S311 - places, not secrets
-    asked = [
-        Position(lon=120 + chance.random() * _SIDE * _SIZE, lat=30 + chance.random() * _SIDE * _SIZE)
-        for _ in range(places)
-    ]
-    few = asked[: max(1, places // 100)]
+
+    def somewhere() -> Position:
+        return Position(lon=120 + chance.random() * _SIDE * _SIZE, lat=30 + chance.random() * _SIDE * _SIZE)
 
     def scan(place: Position) -> object:
         return shapely.covers(polygons, shapely.points(place.lon, place.lat)).argmax()
 
     tree, scanned = [], []
     for _ in range(rounds):
+        asked = [somewhere() for _ in range(places)]  # others each time: the index remembers answers
         tree.append(_milliseconds(index.locate, asked))
-        scanned.append(_milliseconds(scan, few))
+        scanned.append(_milliseconds(scan, asked[: max(1, places // 100)]))
     ratios = [one / other for one, other in zip(tree, scanned, strict=True)]
     return [
         Figure.of("grid_locate_ms", tree, goal=0.1, unit="ms", note=f"CPU of one place among {GRIDS} grids"),
