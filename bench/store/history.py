@@ -47,11 +47,11 @@ async def make_history(dsn: str, incidents: int, tell: Callable[[str], None]) ->
     lanes += [_messages(dsn, (first, last), incidents, said) for first, last in ((0, half), (half, incidents))]
     await asyncio.gather(*lanes)
     async with _connected(dsn) as connection:
+        await connection.execute(SQL["head"], {"total": incidents})
         if timescale:
             await _aggregate(dsn, said)
         else:
             await connection.execute(SQL["count"])
-        await connection.execute(SQL["head"], {"total": incidents})
         await connection.execute(SQL["settle"])
         await connection.execute(SQL["mark"], {"total": incidents})
     said("counted and analysed")
