@@ -83,7 +83,7 @@ async def recorder_figures(dsn: str, count: int, rounds: int, evidence: Path) ->
     sent = messages(count)
     figures = []
     async with _opened(dsn, evidence) as (database, connection):
-        for batch in (200, 1000):
+        for batch in (200, 500):
             batches = [sent[start : start + batch] for start in range(0, len(sent), batch)]
             rates: dict[str, list[float]] = {"recorder": [], "copy": [], "text": []}
             for _ in range(rounds):

@@ -57,7 +57,7 @@ next_connection_delay_ms = 1
 [v5.1.connections]
 connection_timeout_ms = 60000
 max_payload_size = {limit}
-max_inflight_count = 200
+max_inflight_count = 500
 dynamic_filters = true
 [v5.1.connections.auth]
 {user} = "{password}"

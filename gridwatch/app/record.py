@@ -24,7 +24,7 @@ from gridwatch.store import StoreUnavailable
 
 log = structlog.get_logger(__name__)
 
-BATCH = 200
+BATCH = 500
 """Messages in one transaction at most."""
 LINGER = 0.02
 """Seconds a batch stays open for more once messages come faster than one by one."""

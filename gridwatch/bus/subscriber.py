@@ -34,7 +34,7 @@ log = structlog.get_logger(__name__)
 
 SESSION_SECONDS = 7 * 24 * 3600
 """How long a broker keeps messages for a persistent subscriber that is away."""
-RECEIVE_MAXIMUM = 200
+RECEIVE_MAXIMUM = 500
 """Most deliveries not yet acknowledged; the broker waits. Bounds the memory of whoever takes them."""
 _MAX_PACKET = 2 * MAX_EVIDENCE_BYTES
 """The broker drops what is larger instead of sending it to us."""

@@ -23,7 +23,7 @@ persistence_file mosquitto.db
 autosave_interval 1
 autosave_on_changes true
 persistent_client_expiration 30d
-max_inflight_messages 200
+max_inflight_messages 500
 max_queued_messages 1000000
 max_packet_size {limit}
 log_type error

@@ -16,7 +16,7 @@ import paho.mqtt.publish
 import pytest
 
 from gridwatch.app.embedded_postgres import start_postgres
-from gridwatch.app.record import RecordRole, SessionRefused, ensure_session
+from gridwatch.app.record import BATCH, RecordRole, SessionRefused, ensure_session
 from gridwatch.bus import Outbox, Publisher
 from gridwatch.config import Settings
 from gridwatch.detectors.evidence import snapshot
@@ -238,7 +238,7 @@ async def test_reconnects_while_the_database_is_away_do_not_pile_up_what_comes_a
             chosen = settings("rec-i", broker=through(mosquitto, link), dsn=postgres.dsn)
             async with recording(chosen) as role, publishing(mosquitto, outbox, "rec-i") as put:
                 await asyncio.to_thread(postgres.close, 0.0)
-                for number in range(1, 301):
+                for number in range(1, 701):
                     put(raised("rec-i", number))
                 for _ in range(3):
                     await eventually(lambda: role.subscribed, timeout=40)
@@ -246,9 +246,9 @@ async def test_reconnects_while_the_database_is_away_do_not_pile_up_what_comes_a
                     await eventually(lambda: not role.subscribed)
                 await eventually(lambda: role.subscribed, timeout=40)
                 postgres = await asyncio.to_thread(start_postgres, postgres_folder)
-                await eventually(lambda: role.recorder.counts.stored == 300, timeout=40)
+                await eventually(lambda: role.recorder.counts.stored == 700, timeout=40)
                 # At most what was in the works when it came again.
-                assert role.recorder.counts.duplicates <= 200
+                assert role.recorder.counts.duplicates <= BATCH
     finally:
         postgres.close(5.0)
 
