@@ -134,7 +134,7 @@ class _Load:
 def scaling(rig: Rig, plan: Plan) -> list[Figure]:
     """Busy streams, more and more of them in one process, and idle ones."""
     with Process.subject("full") as nobody:
-        cpu_use({}, 1.5)
+        nobody.told("up")
         base = nobody.memory()
     loads = [_load(rig, count, "full", "busy", 2.0, plan.count_seconds) for count in plan.counts]
     figures = []

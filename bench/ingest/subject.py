@@ -1,7 +1,7 @@
 """One measured process: `python -m bench.ingest.subject MODE URL...`, until its standard input closes.
 
-It says `up SECONDS` when every URL gave its first frame (seconds since its readers started), and in mode `returning`,
-for each line it reads, `lost` and `up` as a camera goes and comes back.
+It says `up SECONDS` when every URL gave its first frame (seconds since its readers started), at once without any; in
+mode `returning`, for each line it reads, `lost` and `up` as a camera goes and comes back.
 """
 
 import subprocess
@@ -56,6 +56,8 @@ def read(urls: list[str], *, gated: bool, watched: bool) -> None:
     threads = [threading.Thread(target=_run, args=(one,), daemon=True) for one in readers]
     for thread in threads:
         thread.start()
+    if not urls:
+        say("up")
     sys.stdin.read()
     for one in readers:
         one.stop()
