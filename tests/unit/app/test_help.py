@@ -1,7 +1,9 @@
+import logging
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import structlog
 import typer
 from typer.testing import CliRunner
 
@@ -13,6 +15,15 @@ def commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ..
     yield path
     for name, one in getattr(command, "commands", {}).items():
         yield from commands(one, (*path, name))
+
+
+@pytest.fixture(autouse=True)
+def logs_as_before() -> Iterator[None]:
+    """Even for help the program sets up its log, on an output that is gone afterwards."""
+    yield
+    structlog.reset_defaults()
+    for handler in [one for one in logging.root.handlers if type(one) is logging.StreamHandler]:
+        logging.root.removeHandler(handler)
 
 
 @pytest.mark.parametrize(
