@@ -23,6 +23,7 @@ from pydantic import SecretStr
 from gridwatch.app.brokers.mosquitto import DURABLE, MESSAGE_LIMIT, hash_password
 from gridwatch.app.owned_process import CannotRun, OwnedProcess
 from gridwatch.app.private_files import write_private
+from gridwatch.bus import RECEIVE_MAXIMUM
 from gridwatch.config.services import BrokerConfig
 from gridwatch.domain import Clock, GridwatchError
 
@@ -57,7 +58,7 @@ next_connection_delay_ms = 1
 [v5.1.connections]
 connection_timeout_ms = 60000
 max_payload_size = {limit}
-max_inflight_count = 500
+max_inflight_count = {inflight}
 dynamic_filters = true
 [v5.1.connections.auth]
 {user} = "{password}"
@@ -147,7 +148,7 @@ def _mosquitto_command(folder: Path, port: int, password: str) -> list[str]:
     # Only root may choose the user, and dropping root would drop the death signal of OwnedProcess.
     user = "root" if os.geteuid() == 0 else "mosquitto"
     text = _MOSQUITTO.format(port=port, password_file=password_file, folder=folder, user=user)
-    text += DURABLE.format(limit=MESSAGE_LIMIT)
+    text += DURABLE.format(limit=MESSAGE_LIMIT, inflight=RECEIVE_MAXIMUM)
     config = folder / "mosquitto.conf"
     write_private(config, text)
     return [program, "-c", str(config)]
@@ -159,7 +160,9 @@ def _rumqttd_command(folder: Path, port: int, password: str) -> list[str]:
             "neither Mosquitto (Debian: apt install mosquitto) nor iotcore (pip install 'gridwatch[demo]') is installed"
         )
     config = folder / "rumqttd.toml"
-    write_private(config, _RUMQTTD.format(port=port, limit=MESSAGE_LIMIT, user=_USER, password=password))
+    write_private(
+        config, _RUMQTTD.format(port=port, limit=MESSAGE_LIMIT, inflight=RECEIVE_MAXIMUM, user=_USER, password=password)
+    )
     # CRITICAL: rumqttd wraps every packet in a span of level ERROR.
     return [sys.executable, "-m", "iotcore", "--config", str(config), "--log-level", "CRITICAL"]
 

@@ -16,7 +16,7 @@ from gridwatch.app.opening import make_database, open_database, pause
 from gridwatch.app.recorder import Recorder
 from gridwatch.app.retention import RetentionJob
 from gridwatch.app.upkeep import UpkeepJob
-from gridwatch.bus import BrokerAddress, Channel, Delivery, LinkState, Subscriber, subscriptions
+from gridwatch.bus import RECEIVE_MAXIMUM, BrokerAddress, Channel, Delivery, LinkState, Subscriber, subscriptions
 from gridwatch.cases import CaseLinker
 from gridwatch.config import Settings
 from gridwatch.domain import CameraRecord, Clock, GridwatchError, SitePath
@@ -24,8 +24,8 @@ from gridwatch.store import StoreUnavailable
 
 log = structlog.get_logger(__name__)
 
-BATCH = 500
-"""Messages in one transaction at most."""
+BATCH = RECEIVE_MAXIMUM
+"""Messages in one transaction at most: as many as a broker gives before the first is acknowledged."""
 LINGER = 0.02
 """Seconds a batch stays open for more once messages come faster than one by one."""
 QUEUE = 1000

@@ -38,7 +38,7 @@ from gridwatch.bus.positions import PositionFeed
 from gridwatch.bus.publisher import Publisher, PublisherStatus
 from gridwatch.bus.requests import CommandClient, NoAnswer, Reply
 from gridwatch.bus.schema import NodeState, OutboxState
-from gridwatch.bus.subscriber import Delivery, Headers, Subscriber
+from gridwatch.bus.subscriber import RECEIVE_MAXIMUM, Delivery, Headers, Subscriber
 from gridwatch.bus.topics import (
     CameraPath,
     CameraStateTopic,
@@ -75,7 +75,8 @@ from gridwatch.bus.wire import (
 )
 
 __all__ = [
-    "ANSWER_ROOT", "EVENT_CONTENT_TYPE", "MAX_CORRELATION", "MAX_EVENT_BYTES", "MAX_EVIDENCE_BYTES", "AnswerTopic",
+    "ANSWER_ROOT", "EVENT_CONTENT_TYPE", "MAX_CORRELATION", "MAX_EVENT_BYTES", "MAX_EVIDENCE_BYTES",
+    "RECEIVE_MAXIMUM", "AnswerTopic",
     "Appended", "BadBrokerAddress", "BadTopicLevel", "BrokerAddress", "BusError", "CameraPath", "CameraStateTopic",
     "Channel", "ClipTopic", "CommandClient", "CommandTopic", "Delivery", "DiscoveredCamera", "EvidenceTopic",
     "Headers", "Importance", "IncidentTopic", "KeptClip", "LinkState", "LinkStatus", "MalformedMessage",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from gridwatch.app.brokers.plan import Account, Broker
-from gridwatch.bus import MAX_EVIDENCE_BYTES
+from gridwatch.bus import MAX_EVIDENCE_BYTES, RECEIVE_MAXIMUM
 
 MESSAGE_LIMIT = 2 * MAX_EVIDENCE_BYTES
 """Largest packet: evidence with room for its header."""
@@ -23,7 +23,7 @@ persistence_file mosquitto.db
 autosave_interval 1
 autosave_on_changes true
 persistent_client_expiration 30d
-max_inflight_messages 500
+max_inflight_messages {inflight}
 max_queued_messages 1000000
 max_packet_size {limit}
 log_type error
@@ -75,7 +75,7 @@ def render_conf(broker: Broker, folders: Folders, passwords: Mapping[str, str]) 
     """mosquitto.conf; it holds the password of the bridge. `passwords`: by name of the account."""
     text = _BROKER.format(
         title=f"Broker of {broker.site}", port=broker.place.port, folder=folders.configuration, data=folders.data
-    ) + DURABLE.format(limit=MESSAGE_LIMIT)
+    ) + DURABLE.format(limit=MESSAGE_LIMIT, inflight=RECEIVE_MAXIMUM)
     if broker.upstream is None:
         return text
     return text + _BRIDGE.format(
